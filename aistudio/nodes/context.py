@@ -1,0 +1,94 @@
+"""What a node kind may do while it runs: the one door between kinds and the engine."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import JsonValue
+
+from aistudio.graph.kinds import KindSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """A completed node on a live path above this one."""
+
+    node_id: str
+    title: str
+    kind: str
+    output: JsonValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest:
+    """One chat completion. `model` null means the configured default."""
+
+    system: str
+    user: str
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAnswer:
+    """A finished completion; tokens as the provider counted them, cost in US dollars or null when unknown."""
+
+    text: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    first_token_ms: int | None
+    simulated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeResult:
+    """What a node made.
+
+    Attributes:
+        output: its output, as JSON.
+        details: what `node_completed` carries besides output and duration
+            (agents: model, usage, cost_usd, first_token_ms; decisions: branch).
+    """
+
+    output: JsonValue
+    details: Mapping[str, Any] | None = None
+
+
+class NodeContext(Protocol):
+    """A node's view of its run. Every method may raise `NodeError`."""
+
+    @property
+    def node_id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+    @property
+    def run_input(self) -> dict[str, JsonValue] | None:
+        """The run's input as an object, or null when it was started without one."""
+
+    def resolve(self, template: str) -> str:
+        """The text with every reference replaced by its value."""
+
+    def resolve_value(self, template: str) -> JsonValue:
+        """Like `resolve`, but a text that is exactly one reference keeps its JSON type."""
+
+    def ancestors(self) -> Sequence[Upstream]:
+        """Completed nodes above this one on live paths, in topological order (contract, 3.5)."""
+
+    def predecessors(self) -> Sequence[Upstream]:
+        """Direct predecessors over live edges, in `nodes` order."""
+
+    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+        """Ask the model; its text streams to whoever watches while it comes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeKind:
+    """A kind: what it is, and what it does. Each module in `nodes/` exports one as `KIND`."""
+
+    spec: KindSpec
+    run: Callable[[Any, NodeContext], Awaitable[NodeResult]]
