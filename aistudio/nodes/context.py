@@ -70,6 +70,10 @@ class NodeContext(Protocol):
     def run_input(self) -> dict[str, JsonValue] | None:
         """The run's input as an object, or null when it was started without one."""
 
+    @property
+    def scope(self) -> Mapping[str, JsonValue]:
+        """What references reach: `nodes` (outputs by id), `trigger`, `variables` and `global`."""
+
     def resolve(self, template: str) -> str:
         """The text with every reference replaced by its value."""
 
@@ -77,7 +81,8 @@ class NodeContext(Protocol):
         """Like `resolve`, but a text that is exactly one reference keeps its JSON type."""
 
     def ancestors(self) -> Sequence[Upstream]:
-        """Completed nodes above this one on live paths, in topological order (contract, 3.5)."""
+        """Completed nodes above this one on live paths, in topological order, without the kinds that
+        do not pass their output on (contract, 3.5)."""
 
     def predecessors(self) -> Sequence[Upstream]:
         """Direct predecessors over live edges, in `nodes` order."""
