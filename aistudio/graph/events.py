@@ -41,9 +41,7 @@ class ExecutionStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-TERMINAL_STATUSES = frozenset(
-    {ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED}
-)
+TERMINAL_STATUSES = frozenset({ExecutionStatus.COMPLETED, ExecutionStatus.FAILED, ExecutionStatus.CANCELLED})
 
 
 class NodeStatus(StrEnum):

@@ -72,9 +72,7 @@ class KindSpec:
         ]
         return self.ports + tuple(name for name in names if isinstance(name, str))
 
-    def live_ports(
-        self, config: Mapping[str, JsonValue], output: JsonValue
-    ) -> tuple[str, ...]:
+    def live_ports(self, config: Mapping[str, JsonValue], output: JsonValue) -> tuple[str, ...]:
         """The out ports that carry on after this output; a pinned output decides in the same way."""
         ports = self.out_ports(config)
         if self.port_key is None:
