@@ -1,0 +1,232 @@
+"""The one door to a language model: any endpoint that speaks OpenAI's protocol, or the offline model."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import httpx2
+import openai
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+from aistudio.llm import pricing
+from aistudio.llm.errors import Endpoint, ModelError, unavailable
+from aistudio.llm.offline import OFFLINE_MODEL, OfflineTransport
+from aistudio.settings import Settings
+
+__all__ = ["Completion", "ModelClient", "ModelError"]
+
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+OPENAI_URL = "https://api.openai.com/v1"
+OFFLINE_URL = "http://offline.invalid/v1"
+
+# OpenRouter ranks and shows applications by these.
+OPENROUTER_HEADERS = {"HTTP-Referer": "http://localhost:3000", "X-Title": "AI Studio"}
+
+# A model that thinks may be silent for long; one that is not even reachable should say so soon.
+TIMEOUT = httpx2.Timeout(connect=10.0, read=120.0, write=30.0, pool=30.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """A finished answer.
+
+    Attributes:
+        text: the whole answer, exactly the streamed pieces joined; may be empty.
+        model: who answered, in the provider's words.
+        input_tokens: as the provider counted them; 0 when it did not say.
+        output_tokens: as the provider counted them; 0 when it did not say.
+        cost_usd: US dollars; null when neither the provider nor the price table knows.
+        first_token_ms: from the request to the first text; null for an empty answer.
+        simulated: whether the offline model made it up.
+    """
+
+    text: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    first_token_ms: int | None
+    simulated: bool
+
+
+class _Part(NamedTuple):
+    """What one chunk brought."""
+
+    text: str
+    model: str
+    usage: CompletionUsage | None
+    finished: bool
+    simulated: bool
+
+
+class ModelClient:
+    """Streams chat completions. Never retries: whoever calls owns retries.
+
+    Args:
+        settings: names the endpoint, its key, the default model and prices.
+        offline_pace: how slowly the offline model types; 1 is lifelike, 0 is at once.
+
+    Attributes:
+        simulated: whether no key is set, so that the offline model answers.
+        default_model: the model of calls that name none.
+    """
+
+    def __init__(self, settings: Settings, *, offline_pace: float = 1.0) -> None:
+        base_url, key, variable = _endpoint(settings)
+        self.simulated = key is None
+        self.default_model = OFFLINE_MODEL if self.simulated else settings.ai_model
+        self._prices = settings.ai_prices
+        self._endpoint = Endpoint(
+            host=httpx2.URL(base_url).netloc.decode("ascii"),
+            key=key or "",
+            key_variable=variable,
+            read_timeout=TIMEOUT.read or 0.0,
+        )
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "offline",
+            base_url=base_url,
+            max_retries=0,
+            timeout=TIMEOUT,
+            default_headers=OPENROUTER_HEADERS if variable == "OPENROUTER_API_KEY" else None,
+            http_client=(
+                httpx2.AsyncClient(transport=OfflineTransport(pace=offline_pace)) if self.simulated else None
+            ),
+        )
+
+    async def complete(
+        self,
+        *,
+        system: str,
+        user: str,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        on_text: Callable[[str], Awaitable[None]],
+    ) -> Completion:
+        """Ask a model and hear its answer while it comes.
+
+        Cancelling the task closes the HTTP connection at once. What `on_text` raises comes through
+        unchanged, and closes it as well.
+
+        Args:
+            system: the system prompt.
+            user: the user message.
+            model: null means `default_model`.
+            temperature: null leaves it to the provider.
+            max_tokens: upper bound of the answer; null leaves it to the provider.
+            on_text: awaited with every piece of text that is not empty, in order.
+
+        Raises:
+            ModelError: no complete answer came.
+        """
+        asked = model or self.default_model
+        started = time.monotonic()
+        pieces: list[str] = []
+        answered_by = asked
+        usage: CompletionUsage | None = None
+        first_token_ms: int | None = None
+        finished = simulated = False
+        async with aclosing(self._parts(system, user, asked, temperature, max_tokens)) as parts:
+            async for part in parts:
+                answered_by = part.model or answered_by
+                usage = part.usage or usage
+                finished = finished or part.finished
+                simulated = simulated or part.simulated
+                if part.text:
+                    if first_token_ms is None:
+                        first_token_ms = round((time.monotonic() - started) * 1000)
+                    pieces.append(part.text)
+                    await on_text(part.text)
+        if not finished and usage is None:
+            raise unavailable(
+                f"The answer of {asked} broke off before its end. Try again, or choose another model."
+            )
+        input_tokens, output_tokens = _tokens(usage)
+        return Completion(
+            text="".join(pieces),
+            model=answered_by,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost_usd=self._cost(usage, asked, answered_by),
+            first_token_ms=first_token_ms,
+            simulated=simulated,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection. The client cannot be used after this."""
+        await self._client.close()
+
+    async def _parts(
+        self,
+        system: str,
+        user: str,
+        model: str,
+        temperature: float | None,
+        max_tokens: int | None,
+    ) -> AsyncGenerator[_Part, None]:
+        messages: list[ChatCompletionMessageParam] = [
+            {"role": "system", "content": system},
+            {"role": "user", "content": user},
+        ]
+        try:
+            async with await self._client.chat.completions.create(
+                model=model,
+                messages=messages,
+                temperature=openai.omit if temperature is None else temperature,
+                max_tokens=openai.omit if max_tokens is None else max_tokens,
+                stream=True,
+                stream_options={"include_usage": True},
+            ) as stream:
+                async for chunk in stream:
+                    yield _read(chunk)
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
+            # The cause holds the request, and with it the key: it may not travel on.
+            raise self._endpoint.explain(error, model) from None
+
+    def _cost(self, usage: CompletionUsage | None, asked: str, answered_by: str) -> float | None:
+        if usage is None:
+            return None
+        own = (usage.model_extra or {}).get("cost")
+        if isinstance(own, int | float) and not isinstance(own, bool):
+            return float(own)
+        for name in (asked, answered_by):
+            cost = pricing.cost(name, *_tokens(usage), self._prices)
+            if cost is not None:
+                return cost
+        return None
+
+
+def _endpoint(settings: Settings) -> tuple[str, str | None, str]:
+    """Base URL, key and the key's variable; no key means the offline model."""
+    own = settings.openai_api_key and settings.openai_api_key.get_secret_value()
+    router = settings.openrouter_api_key and settings.openrouter_api_key.get_secret_value()
+    url = settings.openai_base_url
+    if own and (url or not router):
+        return url or OPENAI_URL, own, "OPENAI_API_KEY"
+    if router:
+        return url or OPENROUTER_URL, router, "OPENROUTER_API_KEY"
+    return OFFLINE_URL, None, ""
+
+
+def _read(chunk: ChatCompletionChunk) -> _Part:
+    """The chunk's news. The client does not check what it decodes: strange shapes raise here."""
+    if not isinstance(chunk, ChatCompletionChunk):
+        raise ValueError("not a chunk")
+    # A usage chunk has no choices, and only one choice is ever asked for.
+    choice = chunk.choices[0] if chunk.choices else None
+    return _Part(
+        text=(choice.delta.content or "") if choice and choice.delta else "",
+        model=chunk.model or "",
+        usage=chunk.usage,
+        finished=choice is not None and choice.finish_reason is not None,
+        simulated=(chunk.model_extra or {}).get("simulated") is True,
+    )
+
+
+def _tokens(usage: CompletionUsage | None) -> tuple[int, int]:
+    if usage is None:
+        return 0, 0
+    return usage.prompt_tokens or 0, usage.completion_tokens or 0
