@@ -1,0 +1,133 @@
+"""The way to PostgreSQL: one pool of connections per process."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TypeAlias
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from aistudio.store.encoding import dumps
+from aistudio.store.errors import DatabaseUnavailable
+
+CONNECT_SECONDS = 5
+POOL_SIZE = 10
+POOL_OVERFLOW = 20
+POOL_WAIT_SECONDS = 10
+
+# Nothing this product asks takes long: a statement that does is stuck, and so is who waits for it.
+SESSION = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database.
+
+    Every way in raises `DatabaseUnavailable` when PostgreSQL is away or too slow; a connection that died
+    while it lay in the pool is replaced before anybody gets it, so the first call after a restart works.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = create_async_engine(
+            "postgresql+psycopg://",
+            connect_args=_limited(parameters(url)),
+            json_serializer=dumps,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            use_native_hstore=False,
+        )
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._repeatable = self._engine.execution_options(isolation_level="REPEATABLE READ")
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement is a transaction of its own."""
+        with unavailable():
+            async with self._autocommit.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back when it raises."""
+        with unavailable():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction in which every statement sees the same state of the database; for reading."""
+        with unavailable():
+            async with self._repeatable.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+Source: TypeAlias = Database | AsyncConnection
+"""Where a function works: on a connection of its own, or inside the caller's transaction."""
+
+
+@asynccontextmanager
+async def reading(source: Source) -> AsyncIterator[AsyncConnection]:
+    """A connection for single statements."""
+    if isinstance(source, AsyncConnection):
+        yield source
+    else:
+        async with source.connect() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def writing(source: Source) -> AsyncIterator[AsyncConnection]:
+    """A transaction: the caller's when there is one, else a new one."""
+    if isinstance(source, AsyncConnection):
+        yield source
+    else:
+        async with source.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn every way in which PostgreSQL can be away into `DatabaseUnavailable`."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseUnavailable(reason(error)) from error
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("every connection to PostgreSQL is busy") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailable(reason(error)) from error
+        raise
+
+
+def reason(error: Exception) -> str:
+    """Why, in PostgreSQL's own first line; it names hosts but no password."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    return (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+
+
+def parameters(url: str) -> dict[str, str]:
+    """libpq's connection parameters; takes postgresql:// with or without SQLAlchemy's driver suffix."""
+    scheme, separator, rest = url.partition("://")
+    given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
+    defaults = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "aistudio"}
+    return defaults | {key: str(value) for key, value in given.items() if value is not None}
+
+
+def _limited(connect: dict[str, str]) -> dict[str, str]:
+    limits = [f"-c {name}={value}" for name, value in SESSION.items()]
+    # The last one wins: what the URL itself says.
+    return {**connect, "options": " ".join([*limits, connect.get("options", "")]).strip()}

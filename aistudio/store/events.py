@@ -1,0 +1,439 @@
+"""The events of a run: written by one statement under the row's lock, read in order."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import Integer, Row, Uuid, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aistudio.graph.events import TERMINAL_EVENTS, Event, EventType
+from aistudio.store import results
+from aistudio.store.database import Source, reading, writing
+from aistudio.store.encoding import dumps, escape, iso, parse_id
+from aistudio.store.notices import CHANNEL, MAX_BYTES
+from aistudio.store.tables import AnyText
+from aistudio.store.tables import events as table
+
+SETTLING_EVENTS = frozenset(
+    {
+        EventType.NODE_COMPLETED,
+        EventType.NODE_FAILED,
+        EventType.NODE_SKIPPED,
+        EventType.NODE_CANCELLED,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An output to keep with the event that tells of it.
+
+    Attributes:
+        output: the node's whole output.
+        input_tokens: added to the run's usage.
+        output_tokens: added to the run's usage.
+        cost_usd: added to the run's cost, in US dollars; null when the price is unknown, which makes
+            the run's cost unknown too.
+    """
+
+    output: JsonValue
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """An event to append. Its sequence and timestamp are given by the database."""
+
+    type: EventType
+    node_id: str | None = None
+    attempt: int = 0
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    stored: Stored | None = None
+
+    @property
+    def key(self) -> str:
+        """The fact's name within its run; a second event with the same key is not written."""
+        return str(self.type) if self.node_id is None else f"{self.node_id}:{self.attempt}:{self.type}"
+
+
+# One round trip: take the row's lock, leave out what may not or need not be written, number the rest from the
+# row's last sequence, write it, keep the outputs that come with it, bring the row up to date, and notify.
+#
+# While the statement waits for the lock another appender may commit. The locked row is then the newest, but
+# every other table is still seen as of the statement's start, so what is already there cannot be told: such a
+# statement (`stale`) writes nothing, and `append` repeats it with the lock in hand.
+APPEND = text("""
+WITH run AS MATERIALIZED (
+    SELECT id, owner_id, status, last_sequence FROM executions WHERE id = :execution_id FOR NO KEY UPDATE
+),
+view AS MATERIALIZED (
+    SELECT run.*, run.last_sequence <> seen.last_sequence AS stale
+    FROM run JOIN executions AS seen ON seen.id = :execution_id
+),
+offered AS (
+    SELECT
+        CASE WHEN ends THEN 'execution_cancelled' ELSE offer.key END AS key,
+        CASE WHEN ends THEN 'execution_cancelled' ELSE offer.type END AS type,
+        offer.node_id, offer.attempt,
+        CASE WHEN ends THEN '{}' ELSE offer.payload END AS payload,
+        offer.output, offer.input_tokens, offer.output_tokens, offer.cost_usd, offer.place
+    FROM unnest(
+        CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:node_ids AS text[]), CAST(:attempts AS int[]),
+        CAST(:payloads AS text[]), CAST(:outputs AS text[]), CAST(:input_tokens AS bigint[]),
+        CAST(:output_tokens AS bigint[]), CAST(:costs AS numeric[])
+    ) WITH ORDINALITY AS offer(
+        key, type, node_id, attempt, payload, output, input_tokens, output_tokens, cost_usd, place
+    )
+    CROSS JOIN view
+    -- Once cancelling is written, the end is cancelled.
+    CROSS JOIN LATERAL (SELECT
+        view.status = 'cancelling' AND offer.type IN ('execution_completed', 'execution_failed') AS ends
+    ) AS verdict
+),
+fresh AS MATERIALIZED (
+    SELECT
+        view.id AS execution_id, view.owner_id, offered.*, clock_timestamp() AS timestamp,
+        CAST(view.last_sequence + row_number() OVER (ORDER BY place) AS int) AS sequence
+    FROM offered CROSS JOIN view
+    WHERE NOT view.stale
+        AND view.status NOT IN ('completed', 'failed', 'cancelled')
+        AND NOT EXISTS (
+            SELECT FROM events WHERE events.execution_id = view.id AND events.key = offered.key
+        )
+        AND NOT EXISTS (
+            SELECT FROM events
+            WHERE events.execution_id = view.id AND events.node_id = offered.node_id
+                AND events.type IN ('node_completed', 'node_failed', 'node_skipped', 'node_cancelled')
+        )
+        AND (
+            view.status <> 'cancelling'
+            OR offered.type = 'execution_cancelled'
+            OR offered.type IN ('node_completed', 'node_failed', 'node_cancelled') AND EXISTS (
+                SELECT FROM events
+                WHERE events.execution_id = view.id AND events.node_id = offered.node_id
+                    AND events.type IN ('node_started', 'node_waiting')
+            )
+        )
+),
+written AS (
+    INSERT INTO events (
+        execution_id, sequence, owner_id, key, type, node_id, attempt, timestamp, payload
+    )
+    SELECT execution_id, sequence, owner_id, key, type, node_id, attempt, timestamp, CAST(payload AS json)
+    FROM fresh
+    RETURNING execution_id, sequence, type, node_id, attempt, timestamp, payload
+),
+kept AS (
+    INSERT INTO node_results (execution_id, node_id, owner_id, attempt, type, output)
+    SELECT execution_id, node_id, owner_id, attempt, type, CAST(output AS json)
+    FROM fresh
+    WHERE output IS NOT NULL
+),
+cleared AS (
+    DELETE FROM delta_chunks USING fresh
+    WHERE delta_chunks.execution_id = fresh.execution_id AND delta_chunks.node_id = fresh.node_id
+        AND fresh.type = 'node_completed'
+),
+-- How many nodes are at work and how many wait for a human. Only runs that have a waiting node need to know.
+latest AS (
+    SELECT DISTINCT ON (node_id) type
+    FROM (
+        SELECT node_id, type, sequence FROM events
+        WHERE execution_id = :execution_id AND node_id IS NOT NULL AND (
+            EXISTS (SELECT FROM events WHERE execution_id = :execution_id AND type = 'node_waiting')
+            OR EXISTS (SELECT FROM fresh WHERE type = 'node_waiting')
+        )
+        UNION ALL
+        SELECT node_id, type, sequence FROM fresh WHERE node_id IS NOT NULL
+    ) AS told
+    ORDER BY node_id, sequence DESC
+),
+tally AS (
+    SELECT
+        count(*) FILTER (WHERE type IN ('node_started', 'node_retrying', 'node_resumed')) AS active,
+        count(*) FILTER (WHERE type = 'node_waiting') AS waiting
+    FROM latest
+),
+total AS (
+    SELECT
+        max(sequence) AS last_sequence,
+        max(timestamp) AS timestamp,
+        min(timestamp) FILTER (WHERE type IN ('node_started', 'node_waiting')) AS started_at,
+        max(type) FILTER (
+            WHERE type IN ('execution_completed', 'execution_failed', 'execution_cancelled')
+        ) AS terminal,
+        bool_or(type = 'execution_cancelling') AS cancelling,
+        sum(input_tokens) AS input_tokens,
+        sum(output_tokens) AS output_tokens,
+        -- sum() passes over null, but an unknown price makes the sum unknown.
+        CASE WHEN bool_or(output IS NOT NULL AND cost_usd IS NULL) THEN NULL
+            ELSE coalesce(sum(cost_usd), 0) END AS cost_usd
+    FROM fresh
+    HAVING count(*) > 0
+),
+updated AS (
+    UPDATE executions SET
+        last_sequence = total.last_sequence,
+        status = CASE
+            WHEN total.terminal IS NOT NULL THEN replace(total.terminal, 'execution_', '')
+            WHEN total.cancelling OR executions.status = 'cancelling' THEN 'cancelling'
+            WHEN tally.waiting > 0 AND tally.active = 0 THEN 'waiting'
+            WHEN executions.status = 'pending' AND total.started_at IS NULL THEN 'pending'
+            ELSE 'running'
+        END,
+        started_at = coalesce(executions.started_at, total.started_at),
+        finished_at = CASE WHEN total.terminal IS NOT NULL THEN total.timestamp END,
+        error = CASE WHEN total.terminal = 'execution_failed' THEN CAST(:error AS json) END,
+        input_tokens = executions.input_tokens + total.input_tokens,
+        output_tokens = executions.output_tokens + total.output_tokens,
+        cost_usd = executions.cost_usd + total.cost_usd
+    FROM total CROSS JOIN tally
+    WHERE executions.id = :execution_id
+)
+SELECT
+    view.stale, told.*,
+    CASE WHEN told.sequence IS NOT NULL THEN pg_notify(
+        :channel,
+        CASE WHEN octet_length(told.notice) <= :max_bytes THEN told.notice
+            ELSE told.execution_id || ' ' || told.sequence END
+    ) END
+FROM view LEFT JOIN (
+    SELECT written.*, written.execution_id || ' ' || json_build_object(
+        'execution_id', execution_id, 'sequence', sequence, 'type', type, 'node_id', node_id,
+        'attempt', attempt,
+        'timestamp', to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+        'payload', payload
+    ) AS notice
+    FROM written ORDER BY sequence
+) AS told ON true
+""").columns(execution_id=Uuid(as_uuid=False), node_id=AnyText)
+
+LOCK = text("SELECT FROM executions WHERE id = :execution_id FOR NO KEY UPDATE")
+
+READ = (
+    select(
+        table.c.execution_id,
+        table.c.sequence,
+        table.c.type,
+        table.c.node_id,
+        table.c.attempt,
+        table.c.timestamp,
+        table.c.payload,
+    )
+    .where(table.c.execution_id == bindparam("this"))
+    .order_by(table.c.sequence)
+)
+READ_AFTER = READ.where(table.c.sequence > bindparam("after")).limit(bindparam("rows"))
+READ_SETTLING = READ.where(table.c.node_id == bindparam("node_id"), table.c.type.in_(sorted(SETTLING_EVENTS)))
+
+# Nodes that began and have not settled, with their newest attempt.
+OPEN_NODES = text("""
+SELECT node_id, max(attempt) AS attempt FROM events
+WHERE execution_id = :execution_id AND type IN ('node_started', 'node_waiting')
+    AND NOT EXISTS (
+        SELECT FROM events AS settled
+        WHERE settled.execution_id = events.execution_id AND settled.node_id = events.node_id
+            AND settled.type IN ('node_completed', 'node_failed', 'node_skipped', 'node_cancelled')
+    )
+GROUP BY node_id ORDER BY min(sequence)
+""").columns(node_id=AnyText, attempt=Integer)
+
+
+async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) -> list[Event]:
+    """Write events in this order and tell who listens; the ones that were written, in order.
+
+    Left out are: a fact that is already there (same key), anything about a node that has settled, everything
+    once the run is terminal, and after `execution_cancelling` everything but the settling of nodes that had
+    started and the end, which is then `execution_cancelled` whatever was asked. The row's status, times,
+    error, usage and cost follow in the same transaction. Safe to repeat after a lost connection.
+    """
+    this = parse_id(execution_id)
+    offered = _offer(events)
+    if this is None or not offered:
+        return []
+    parameters = _parameters(this, offered)
+    if isinstance(source, AsyncConnection):
+        stale, written = await _append(source, parameters)
+        # The first try took the lock, and inside a transaction keeps it.
+        return (await _append(source, parameters))[1] if stale else written
+    async with source.connect() as connection:
+        stale, written = await _append(connection, parameters)
+    if not stale:
+        return written
+    async with source.begin() as connection:
+        await connection.execute(LOCK, {"execution_id": this})
+        return (await _append(connection, parameters))[1]
+
+
+async def complete_node(
+    source: Source,
+    execution_id: str,
+    node_id: str,
+    *,
+    attempt: int,
+    output: JsonValue,
+    duration_ms: int,
+    details: Mapping[str, Any] | None = None,
+    before: Sequence[NewEvent] = (),
+) -> list[Event]:
+    """Keep a node's output and write its `node_completed`, and drop its delta chunks, all or nothing.
+
+    `details` go into the payload as they are (model, usage, cost_usd, first_token_ms, branch, pinned,
+    reused_from); usage and cost are added to the run's, except those of a `reused_from`. `before` are events
+    written just ahead in the same transaction. Raises OutputTooLarge.
+    """
+    told = dict(details or {})
+    usage = told.get("usage") if "reused_from" not in told else None
+    stored = Stored(output=output)
+    if usage is not None:
+        stored = Stored(
+            output=output,
+            input_tokens=int(usage["input_tokens"]),
+            output_tokens=int(usage["output_tokens"]),
+            cost_usd=told.get("cost_usd"),
+        )
+    completed = NewEvent(
+        type=EventType.NODE_COMPLETED,
+        node_id=node_id,
+        attempt=attempt,
+        payload={
+            "output": results.in_event(execution_id, node_id, output),
+            "duration_ms": duration_ms,
+            **told,
+        },
+        stored=stored,
+    )
+    return await append(source, execution_id, [*before, completed])
+
+
+async def fail_node(
+    source: Source,
+    execution_id: str,
+    node_id: str,
+    *,
+    attempt: int,
+    code: str,
+    message: str,
+    absorbed: bool,
+    before: Sequence[NewEvent] = (),
+) -> list[Event]:
+    """Write a node's `node_failed`; an absorbed error is kept as the node's output as well."""
+    error = {"code": code, "message": message}
+    failed = NewEvent(
+        type=EventType.NODE_FAILED,
+        node_id=node_id,
+        attempt=attempt,
+        payload={"error": error, "absorbed": absorbed},
+        stored=Stored(output={"error": dict(error)}) if absorbed else None,
+    )
+    return await append(source, execution_id, [*before, failed])
+
+
+async def finish(
+    source: Source,
+    execution_id: str,
+    terminal: EventType,
+    *,
+    error: Mapping[str, Any] | None = None,
+    before: Sequence[NewEvent] = (),
+) -> list[Event]:
+    """End a run: `before`, `node_cancelled` for every node that began and has not settled, the terminal.
+
+    Nothing can come in between. The terminal of a run that is cancelling is `execution_cancelled`. A run that
+    has ended already stays as it is.
+    """
+    this = parse_id(execution_id)
+    if this is None:
+        return []
+    payload = {} if error is None else {"error": dict(error)}
+    async with writing(source) as connection:
+        await connection.execute(LOCK, {"execution_id": this})
+        written = await append(connection, this, before)
+        opened = (await connection.execute(OPEN_NODES, {"execution_id": this})).all()
+        cancelled = [
+            NewEvent(type=EventType.NODE_CANCELLED, node_id=row.node_id, attempt=row.attempt)
+            for row in opened
+        ]
+        return written + await append(
+            connection, this, [*cancelled, NewEvent(type=terminal, payload=payload)]
+        )
+
+
+async def read(source: Source, execution_id: str, after: int = 0, limit: int | None = 1000) -> list[Event]:
+    """Events with a sequence above `after`, in order; all of them when `limit` is null."""
+    this = parse_id(execution_id)
+    if this is None or after >= 2**31:
+        return []
+    found = {"this": this, "after": max(after, 0), "rows": limit}
+    async with reading(source) as connection:
+        return [_event(row) for row in (await connection.execute(READ_AFTER, found)).all()]
+
+
+async def settling(source: Source, execution_id: str, node_id: str) -> Event | None:
+    """The event with which a node settled, or null while it has not."""
+    this = parse_id(execution_id)
+    if this is None:
+        return None
+    async with reading(source) as connection:
+        row = (await connection.execute(READ_SETTLING, {"this": this, "node_id": node_id})).one_or_none()
+    return None if row is None else _event(row)
+
+
+async def _append(connection: AsyncConnection, parameters: Mapping[str, Any]) -> tuple[bool, list[Event]]:
+    rows = (await connection.execute(APPEND, parameters)).all()
+    stale = bool(rows and rows[0].stale)
+    return stale, [_event(row) for row in rows if row.sequence is not None]
+
+
+def _offer(events: Sequence[NewEvent]) -> list[NewEvent]:
+    # Among themselves the events keep the same rules that the statement keeps towards what is stored.
+    offered: dict[str, NewEvent] = {}
+    settled: set[str] = set()
+    for event in events:
+        if event.key in offered or event.node_id in settled:
+            continue
+        offered[event.key] = event
+        if event.node_id is not None and event.type in SETTLING_EVENTS:
+            settled.add(event.node_id)
+        if event.type in TERMINAL_EVENTS:
+            break
+    return list(offered.values())
+
+
+def _parameters(execution_id: str, events: Sequence[NewEvent]) -> dict[str, Any]:
+    stored = [event.stored for event in events]
+    failure = events[-1].payload.get("error")
+    return {
+        "execution_id": execution_id,
+        "channel": CHANNEL,
+        "max_bytes": MAX_BYTES,
+        "keys": [escape(event.key) for event in events],
+        "types": [str(event.type) for event in events],
+        "node_ids": [None if event.node_id is None else escape(event.node_id) for event in events],
+        "attempts": [event.attempt for event in events],
+        "payloads": [dumps(dict(event.payload)) for event in events],
+        "outputs": [None if kept is None else dumps(kept.output) for kept in stored],
+        "input_tokens": [0 if kept is None else kept.input_tokens for kept in stored],
+        "output_tokens": [0 if kept is None else kept.output_tokens for kept in stored],
+        "costs": [
+            0.0 if kept is None else None if kept.cost_usd is None else float(kept.cost_usd)
+            for kept in stored
+        ],
+        "error": None if failure is None else dumps(failure),
+    }
+
+
+def _event(row: Row[*tuple[Any, ...]]) -> Event:
+    return Event(
+        execution_id=row.execution_id,
+        sequence=row.sequence,
+        type=row.type,
+        node_id=row.node_id,
+        attempt=row.attempt,
+        timestamp=iso(row.timestamp),
+        payload=row.payload,
+    )

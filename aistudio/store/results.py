@@ -1,0 +1,97 @@
+"""Outputs of nodes, whole, and how an event tells of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import JsonValue
+from sqlalchemy import Row, bindparam, select
+
+from aistudio.graph.events import EventType
+from aistudio.store.database import Source, reading
+from aistudio.store.encoding import compact, parse_id, utf8_length
+from aistudio.store.errors import OutputTooLarge
+from aistudio.store.tables import node_results
+
+# Bytes of compact JSON in UTF-8.
+MAX_OUTPUT = 8 * 1024 * 1024
+MAX_INLINE = 64 * 1024
+# Code points of the compact JSON.
+PREVIEW = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a node made.
+
+    Attributes:
+        type: `node_completed`, or `node_failed` when an absorbed error became the output.
+    """
+
+    node_id: str
+    attempt: int
+    type: EventType
+    output: JsonValue
+
+
+READ = select(
+    node_results.c.node_id, node_results.c.attempt, node_results.c.type, node_results.c.output
+).where(node_results.c.execution_id == bindparam("this"))
+GET = READ.where(node_results.c.node_id == bindparam("node_id"))
+GET_OWNED = GET.where(node_results.c.owner_id == bindparam("owner"))
+SOME = READ.where(node_results.c.node_id.in_(bindparam("node_ids", expanding=True)))
+
+
+async def get(source: Source, execution_id: str, node_id: str) -> Result | None:
+    """A node's result whoever owns it (for the engine), or null while there is none."""
+    this = parse_id(execution_id)
+    if this is None:
+        return None
+    async with reading(source) as connection:
+        row = (await connection.execute(GET, {"this": this, "node_id": node_id})).one_or_none()
+    return None if row is None else _result(row)
+
+
+async def get_owned(source: Source, owner_id: str, execution_id: str, node_id: str) -> Result | None:
+    """A node's result in a run of this owner, or null."""
+    this = parse_id(execution_id)
+    if this is None:
+        return None
+    found = {"this": this, "node_id": node_id, "owner": owner_id}
+    async with reading(source) as connection:
+        row = (await connection.execute(GET_OWNED, found)).one_or_none()
+    return None if row is None else _result(row)
+
+
+async def all_for(source: Source, execution_id: str, node_ids: Collection[str]) -> dict[str, Result]:
+    """The results of these nodes, by node id; nodes without one are left out."""
+    this = parse_id(execution_id)
+    if this is None or not node_ids:
+        return {}
+    async with reading(source) as connection:
+        rows = (await connection.execute(SOME, {"this": this, "node_ids": list(node_ids)})).all()
+    return {row.node_id: _result(row) for row in rows}
+
+
+def in_event(execution_id: str, node_id: str, output: JsonValue) -> JsonValue:
+    """How `node_completed` carries an output: itself up to 64 KiB, else a preview and where the whole is.
+
+    Raises OutputTooLarge.
+    """
+    written = compact(output)
+    size = utf8_length(written)
+    if size > MAX_OUTPUT:
+        raise OutputTooLarge(f"The output is {size:,} bytes of JSON; the limit is {MAX_OUTPUT:,}.")
+    if size <= MAX_INLINE:
+        return output
+    return {
+        "preview": written[:PREVIEW],
+        "size": size,
+        "href": f"/api/executions/{execution_id}/nodes/"
+        f"{quote(node_id, safe='', errors='surrogatepass')}/output",
+    }
+
+
+def _result(row: Row[*tuple[Any, ...]]) -> Result:
+    return Result(node_id=row.node_id, attempt=row.attempt, type=EventType(row.type), output=row.output)
