@@ -52,7 +52,7 @@ class Edge(Part):
 class Workflow(Part):
     """A whole workflow. `schema` is the document format's version."""
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
+    schema_version: int = Field(default=1, alias="schema", ge=1, le=1)
     name: str = ""
     description: str = ""
     variables: dict[str, JsonValue] = {}

@@ -15,13 +15,13 @@ NAMESPACES = ("nodes", "trigger", "variables", "global")
 # a `{{` left open is plain text and may not swallow the reference after it.
 _REFERENCE = re.compile(
     r"""
-    \{\{[ \t]*
+    \{\{[ \t]*+
     (?:
-        (?P<namespace>\w+) (?P<path>(?:\.[\w-]+)+)
-        (?: [ \t]*(?P<optional>\?) | [ \t]*\|[ \t]*default[ \t]*:[ \t]*'(?P<default>[^']*)' )?
-        [ \t]*\}\}
+        (?P<namespace>\w++) (?P<path>(?:\.[\w-]++)++)
+        (?: [ \t]*+(?P<optional>\?) | [ \t]*+\|[ \t]*+default[ \t]*+:[ \t]*+'(?P<default>[^']*)' )?
+        [ \t]*+\}\}
     |
-        \w+\. (?:(?!\{\{|\}\}).)* \}\}
+        \w++\. (?:(?!\{\{|\}\}).)*+ \}\}
     )
     """,
     re.VERBOSE | re.DOTALL,

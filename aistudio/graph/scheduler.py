@@ -140,10 +140,11 @@ class Scheduler:
         queue = deque(ended)
         while queue:
             node_id, live_ports = queue.popleft()
+            live = frozenset(live_ports)
             self._settled.add(node_id)
             for port, target in self._out[node_id]:
                 self._unresolved[target] -= 1
-                if port in live_ports:
+                if port in live:
                     self._live.add(target)
                 if self._unresolved[target] or target in self._released:
                     continue

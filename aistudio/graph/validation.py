@@ -1,0 +1,231 @@
+"""Everything that is wrong with a workflow, found at once (contract, section 2)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue, ValidationError
+
+from aistudio.graph.definition import Workflow
+from aistudio.graph.errors import ProblemCode
+from aistudio.graph.kinds import ERROR_PORT, Kinds, KindSpec
+from aistudio.graph.limits import MAX_EDGES, MAX_NODES, MAX_SIZE, within_limits
+from aistudio.graph.parsing import Refusal, children, members, read, refusals
+from aistudio.graph.problems import Location, Problem, Report
+from aistudio.graph.references import NAMESPACES, find, find_malformed
+from aistudio.graph.topology import Topology
+
+__all__ = ["MAX_EDGES", "MAX_NODES", "MAX_SIZE", "Problem", "Validation", "validate"]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What validation found: the problems, and the workflow unless one of them is an error."""
+
+    problems: list[Problem]
+    workflow: Workflow | None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A node as far as it can be made out; `ports` are all its out ports, null when they cannot be told."""
+
+    at: tuple[str, int]
+    id: str
+    spec: KindSpec | None
+    config: dict[str, JsonValue]
+    ports: frozenset[str] | None
+
+
+@dataclass
+class _Graph:
+    """The nodes that have an id, and the wires between two such nodes."""
+
+    steps: dict[str, _Step] = field(default_factory=dict)
+    wires: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def triggers(self) -> list[str]:
+        return [step.id for step in self.steps.values() if step.spec is not None and step.spec.trigger]
+
+
+def validate(raw: JsonValue, kinds: Kinds) -> Validation:
+    """Judge any JSON as a workflow. Never raises; what is too large is judged no further."""
+    if not isinstance(raw, dict):
+        report = Report({})
+        report.add(ProblemCode.INVALID_CONFIG, (), "A workflow is a JSON object.")
+        return Validation(report.problems, None)
+    report = Report(raw)
+    text = within_limits(raw, report)
+    if text is None:
+        return Validation(report.problems, None)
+    workflow = _read_document(raw, text, report)
+    graph = _Graph()
+    _check_nodes(members(raw, "nodes"), kinds, graph, report)
+    _check_edges(members(raw, "edges"), graph, report)
+    _check_shape(graph, report)
+    return Validation(report.problems, None if report.failed else workflow)
+
+
+def _read_document(raw: dict[str, JsonValue], text: str, report: Report) -> Workflow | None:
+    try:
+        return read(Workflow, text)
+    except ValidationError as error:
+        for refusal in refusals(error, raw):
+            # Any other name would be a port, and there is only one; anything but a text is no name.
+            port = refusal.type == "literal_error" and refusal.inside[2:] == ("target_port",)
+            code = ProblemCode.UNKNOWN_PORT if port else ProblemCode.INVALID_CONFIG
+            report.add(code, refusal.inside, refusal.message)
+        return None
+
+
+def _check_nodes(nodes: list[JsonValue], kinds: Kinds, graph: _Graph, report: Report) -> None:
+    for index, raw in enumerate(nodes):
+        at = ("nodes", index)
+        if not isinstance(raw, dict):
+            continue
+        kind, config, node_id = raw.get("kind"), raw.get("config", {}), raw.get("id")
+        spec = kinds.get(kind) if isinstance(kind, str) else None
+        if spec is None and isinstance(kind, str):
+            report.add(ProblemCode.UNKNOWN_KIND, (*at, "kind"), f"There is no kind of node called `{kind}`.")
+        if spec is not None and isinstance(config, dict):
+            _check_config(spec, config, (*at, "config"), report)
+        if not isinstance(node_id, str) or not node_id:
+            continue
+        if node_id in graph.steps:
+            message = f"Another node before this one is called `{node_id}`, too."
+            report.add(ProblemCode.DUPLICATE_ID, (*at, "id"), message)
+        else:
+            config = config if isinstance(config, dict) else {}
+            graph.steps[node_id] = _Step(at, node_id, spec, config, _ports(spec, config))
+
+
+def _ports(spec: KindSpec | None, config: dict[str, JsonValue]) -> frozenset[str] | None:
+    if spec is None:
+        return None
+    if spec.ports_from is not None and not isinstance(config.get(spec.ports_from.field, []), list):
+        return None
+    return frozenset((*spec.out_ports(config), ERROR_PORT))
+
+
+def _check_config(spec: KindSpec, config: dict[str, JsonValue], at: Location, report: Report) -> None:
+    listed = spec.ports_from.field if spec.ports_from is not None else None
+    no_ports = listed is not None and config.get(listed, []) == []
+    if no_ports and listed is not None:
+        message = f"{spec.title} needs at least one way out."
+        report.add(ProblemCode.NO_BRANCHES, (*at, listed), message)
+    for refusal in _refused(spec, config):
+        if not (no_ports and refusal.inside == (listed,) and refusal.type != "missing"):
+            report.add(ProblemCode.INVALID_CONFIG, (*at, *refusal.inside), refusal.message)
+    if spec.ports_from is None:
+        return
+    taken = {ERROR_PORT, *spec.ports}
+    for index, item in enumerate(members(config, spec.ports_from.field)):
+        name = item.get(spec.ports_from.name) if isinstance(item, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in taken:
+            reason = "is reserved" if name == ERROR_PORT else "is used twice"
+            place = (*at, spec.ports_from.field, index, spec.ports_from.name)
+            report.add(ProblemCode.INVALID_CONFIG, place, f"The name `{name}` {reason}. Choose another.")
+        taken.add(name)
+
+
+def _refused(spec: KindSpec, config: dict[str, JsonValue]) -> list[Refusal]:
+    try:
+        read(spec.config, json.dumps(config))
+    except ValidationError as error:
+        return refusals(error, config)
+    return []
+
+
+def _check_edges(edges: list[JsonValue], graph: _Graph, report: Report) -> None:
+    seen: set[str] = set()
+    for index, raw in enumerate(edges):
+        at = ("edges", index)
+        if not isinstance(raw, dict):
+            continue
+        edge_id = raw.get("id")
+        if isinstance(edge_id, str):
+            if edge_id in seen:
+                message = f"Another edge before this one is called `{edge_id}`, too."
+                report.add(ProblemCode.DUPLICATE_ID, (*at, "id"), message)
+            seen.add(edge_id)
+        ends: list[_Step] = []
+        for end in ("source", "target"):
+            node_id = raw.get(end)
+            if not isinstance(node_id, str):
+                continue
+            if node_id in graph.steps:
+                ends.append(graph.steps[node_id])
+            else:
+                report.add(ProblemCode.UNKNOWN_NODE, (*at, end), f"There is no node called `{node_id}`.")
+            if end == "source":
+                _check_source_port(raw.get("source_port", "out"), graph.steps.get(node_id), at, report)
+        if len(ends) == 2:
+            graph.wires.append((ends[0].id, ends[1].id))
+            if ends[1].spec is not None and ends[1].spec.trigger:
+                message = f"`{ends[1].id}` is a trigger: nothing can lead into it."
+                report.add(ProblemCode.UNKNOWN_PORT, (*at, "target"), message)
+
+
+def _check_source_port(port: JsonValue, source: _Step | None, at: Location, report: Report) -> None:
+    if source is None or source.ports is None or not isinstance(port, str) or port in source.ports:
+        return
+    message = f"`{source.id}` has no out port called `{port}`."
+    report.add(ProblemCode.UNKNOWN_PORT, (*at, "source_port"), message)
+
+
+def _check_shape(graph: _Graph, report: Report) -> None:
+    topology = Topology(list(graph.steps), graph.wires)
+    if not graph.triggers:
+        message = "Nothing starts this workflow. Add a trigger."
+        report.add(ProblemCode.NO_TRIGGER, ("nodes",), message)
+    for cycle in topology.cycles:
+        names = ", ".join(f"`{node_id}`" for node_id in cycle[:10]) + (", …" if len(cycle) > 10 else "")
+        message = f"These wait for each other and could never start: {names}."
+        if len(cycle) == 1:
+            message = f"{names} leads into itself and could never start."
+        report.add(ProblemCode.CYCLE, graph.steps[cycle[0]].at, message)
+    for step in graph.steps.values():
+        _check_references(step, graph, topology, report)
+    connected = topology.reached(graph.triggers)
+    for step in graph.steps.values():
+        if step.id not in connected:
+            message = "No trigger leads here: this node will never run."
+            report.add(ProblemCode.NOT_CONNECTED, step.at, message, "warning")
+
+
+def _check_references(step: _Step, graph: _Graph, topology: Topology, report: Report) -> None:
+    for template in step.spec.templates if step.spec is not None else ():
+        for inside, text in _texts(step.config, template.split(".")):
+            at = (*step.at, "config", *inside)
+            for piece in dict.fromkeys(find_malformed(text)):
+                shown = piece if len(piece) <= 80 else piece[:80] + "…"
+                message = f"{shown} cannot be read. References look like {{{{nodes.id.response}}}}."
+                report.add(ProblemCode.MALFORMED_REFERENCE, at, message)
+            for reference in dict.fromkeys(find(text)):
+                if reference.namespace not in NAMESPACES:
+                    message = f"{reference}: `{reference.namespace}` is none of {', '.join(NAMESPACES)}."
+                    report.add(ProblemCode.UNKNOWN_NAMESPACE, at, message)
+                source = reference.node_id
+                if source is None or reference.fallback is not None:
+                    continue
+                if source not in graph.steps:
+                    message = f"{reference}: there is no node called `{source}`."
+                    report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
+                elif not topology.is_upstream(source, step.id):
+                    message = f"{reference}: no path leads from `{source}` to this node."
+                    report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
+
+
+def _texts(value: JsonValue, keys: list[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The texts at a path of keys, `*` standing for any, each with where it is."""
+    if not keys:
+        if isinstance(value, str):
+            yield (), value
+        return
+    for key, child in children(value):
+        if keys[0] in ("*", str(key)):
+            for inside, text in _texts(child, keys[1:]):
+                yield (key, *inside), text
