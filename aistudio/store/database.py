@@ -13,7 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from aistudio.store.encoding import dumps
 from aistudio.store.errors import DatabaseUnavailable
 
-CONNECT_SECONDS = 5
+# Without the keep-alives a host that vanished is noticed after two hours.
+CONNECTION = {
+    "application_name": "aistudio",
+    "connect_timeout": "5",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
 POOL_SIZE = 10
 POOL_OVERFLOW = 20
 POOL_WAIT_SECONDS = 10
@@ -39,6 +47,8 @@ class Database:
             "postgresql+psycopg://",
             connect_args=_limited(parameters(url)),
             json_serializer=dumps,
+            # Parameters are what people wrote: nothing for a log.
+            hide_parameters=True,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_timeout=POOL_WAIT_SECONDS,
@@ -120,11 +130,17 @@ def reason(error: Exception) -> str:
 
 
 def parameters(url: str) -> dict[str, str]:
-    """libpq's connection parameters; takes postgresql:// with or without SQLAlchemy's driver suffix."""
+    """libpq's connection parameters; takes postgresql:// with or without SQLAlchemy's driver suffix.
+
+    Raises ValueError.
+    """
     scheme, separator, rest = url.partition("://")
-    given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
-    defaults = {"connect_timeout": str(CONNECT_SECONDS), "application_name": "aistudio"}
-    return defaults | {key: str(value) for key, value in given.items() if value is not None}
+    try:
+        given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
+    except psycopg.ProgrammingError:
+        # The original says which part it could not read, and that may be the password.
+        raise ValueError("This is not a PostgreSQL URL; it looks like postgresql://user@host/name.") from None
+    return CONNECTION | {key: str(value) for key, value in given.items() if value is not None}
 
 
 def _limited(connect: dict[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from sqlalchemy import bindparam, select, text
 
 from aistudio.store import notices
-from aistudio.store.database import Source, reading
+from aistudio.store.database import Database, Source, reading
 from aistudio.store.encoding import escape, parse_id
 from aistudio.store.tables import delta_chunks, node_results
 
@@ -40,7 +40,7 @@ TEXTS = (
 
 
 async def append(
-    source: Source, execution_id: str, node_id: str, attempt: int, offset: int, text: str
+    database: Database, execution_id: str, node_id: str, attempt: int, offset: int, text: str
 ) -> None:
     """Keep a piece of text and send it to who listens; `offset` in code points from the attempt's first.
 
@@ -60,7 +60,7 @@ async def append(
         "notices": [payload for _, payload in pieces],
         "channel": notices.CHANNEL,
     }
-    async with reading(source) as connection:
+    async with database.connect() as connection:
         await connection.execute(APPEND, parameters)
 
 

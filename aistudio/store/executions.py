@@ -76,11 +76,6 @@ UNFINISHED = (
 )
 
 
-class _Claimed(Exception):
-    def __init__(self, execution_id: str) -> None:
-        self.execution_id = execution_id
-
-
 async def create(
     source: Source,
     owner_id: str,
@@ -109,16 +104,13 @@ async def create(
         "has_input": has_input,
         "rerun_of": rerun_of,
     }
-    try:
-        async with writing(source) as connection:
-            await connection.execute(CREATE, values)
-            if claim is not None:
-                earlier = await idempotency.take(connection, owner_id, claim, execution_id)
-                if earlier is not None:
-                    raise _Claimed(earlier)
-            await events.append(connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED)])
-    except _Claimed as claimed:
-        return claimed.execution_id, False
+    async with writing(source) as connection:
+        if claim is not None:
+            earlier = await idempotency.take(connection, owner_id, claim, execution_id)
+            if earlier is not None:
+                return earlier, False
+        await connection.execute(CREATE, values)
+        await events.append(connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED)])
     return execution_id, True
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aistudio.store.database import Source, reading, writing
+from aistudio.store.database import Source, reading
 from aistudio.store.errors import IdempotencyMismatch
 from aistudio.store.tables import NOW, idempotency_keys
 
@@ -67,21 +68,20 @@ async def find(source: Source, owner_id: str, claim: Claim) -> str | None:
     return str(row.execution_id)
 
 
-async def take(source: Source, owner_id: str, claim: Claim, execution_id: str) -> str | None:
+async def take(connection: AsyncConnection, owner_id: str, claim: Claim, execution_id: str) -> str | None:
     """Note the execution under the claim; null, or the execution that had it before.
 
-    Belongs into the transaction that creates the execution, just after its row. A concurrent claim of the
-    same key waits for that transaction. Raises IdempotencyMismatch.
+    Belongs into the transaction that creates the execution, before its row. A concurrent claim of the same
+    key waits for that transaction. Raises IdempotencyMismatch.
     """
     values = {
         **_names(owner_id, claim),
         "body": hashlib.sha256(claim.body).digest(),
         "execution": execution_id,
     }
-    async with writing(source) as connection:
-        if (await connection.execute(CLAIM, values)).one_or_none() is not None:
-            return None
-        return await find(connection, owner_id, claim)
+    if (await connection.execute(CLAIM, values)).one_or_none() is not None:
+        return None
+    return await find(connection, owner_id, claim)
 
 
 def _names(owner_id: str, claim: Claim) -> dict[str, str | bytes]:

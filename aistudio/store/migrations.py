@@ -5,11 +5,12 @@ import logging
 from functools import cache
 from pathlib import Path
 
+import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from aistudio.store.database import Database, parameters, reason, unavailable
@@ -22,7 +23,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
 
 # Any number will do as long as nobody else takes it.
 LOCK_KEY = 7_305_180_142
-LOCK_WAIT = "120s"
+LOCK_WAIT = "2min"
 POLL_SECONDS = 0.5
 
 TAKE_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
@@ -37,6 +38,8 @@ def upgrade(url: str) -> None:
     Of several processes one migrates and the others wait for it. Raises DatabaseUnavailable when PostgreSQL
     is away, and MigrationError when a migration fails: then nothing has changed.
     """
+    if not (SCRIPTS / "env.py").is_file():
+        raise MigrationError(f"There are no migrations in {SCRIPTS}: AI Studio is not installed whole.")
     engine = create_engine("postgresql+psycopg://", connect_args=parameters(url), poolclass=NullPool)
     with unavailable():
         connection = engine.connect()
@@ -50,21 +53,31 @@ def upgrade(url: str) -> None:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(reason(error)) from error
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable):
+            raise MigrationError(
+                "Another process has been migrating the database for two minutes."
+            ) from error
         raise MigrationError(f"The database could not be migrated: {reason(error)}") from error
     except CommandError as error:
         raise MigrationError(
             f"The database does not fit this version of AI Studio, perhaps a newer one made it: {error}"
         ) from error
-    except SQLAlchemyError as error:
-        raise MigrationError(f"The database could not be migrated: {error}") from error
+    except Exception as error:
+        raise MigrationError(
+            f"The database could not be migrated: {type(error).__name__}: {error}"
+        ) from error
 
 
 async def schema_is_current(database: Database) -> bool:
-    """Whether every migration this code knows has been applied. Raises DatabaseUnavailable."""
+    """Whether every migration this code knows has been applied. Raises DatabaseUnavailable.
+
+    A revision this code does not know was written by a newer version that is being rolled out.
+    """
     async with database.connect() as connection:
         if not (await connection.execute(HAS_VERSIONS)).scalar_one():
             return False
-        return (await connection.execute(APPLIED)).scalars().all() == [_head()]
+        applied = (await connection.execute(APPLIED)).scalars().all()
+    return bool(applied) and not set(applied) & _outdated()
 
 
 async def wait_for_schema(database: Database) -> None:
@@ -74,7 +87,7 @@ async def wait_for_schema(database: Database) -> None:
         try:
             if await schema_is_current(database):
                 return
-            now = "the schema to be migrated"
+            now = "the schema, which `aistudio migrate` or the web process applies"
         except DatabaseUnavailable as error:
             now = f"PostgreSQL: {error}"
         if now != told:
@@ -91,5 +104,6 @@ def _config() -> Config:
 
 
 @cache
-def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def _outdated() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions() if not script.is_head)

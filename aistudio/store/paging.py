@@ -1,7 +1,6 @@
 """Pages of a list, newest first, with a cursor that says where the last one ended."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,9 +62,10 @@ def _decode(cursor: str) -> tuple[datetime, str]:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         created_at, row_id = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         moment = datetime.fromisoformat(created_at)
+        moment = moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         known_id = parse_id(row_id)
-    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise InvalidCursor("This cursor does not come from an earlier page.") from None
-    if known_id is None or moment.tzinfo is None:
+    if known_id is None:
         raise InvalidCursor("This cursor does not come from an earlier page.")
     return moment, known_id

@@ -184,6 +184,9 @@ idempotency_keys = Table(
     Column("execution_id", Uuid(as_uuid=False), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=NOW),
     PrimaryKeyConstraint("owner_id", "route", "key_hash"),
-    ForeignKeyConstraint(["execution_id"], ["executions.id"], ondelete="CASCADE"),
+    # Deferred: the key is claimed before the run is written.
+    ForeignKeyConstraint(
+        ["execution_id"], ["executions.id"], ondelete="CASCADE", deferrable=True, initially="DEFERRED"
+    ),
 )
 Index("ix_idempotency_keys_execution_id", idempotency_keys.c.execution_id)

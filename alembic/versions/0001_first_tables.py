@@ -149,7 +149,12 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.ForeignKeyConstraint(
-            ["execution_id"], ["executions.id"], name="fk_idempotency_keys_executions", ondelete="CASCADE"
+            ["execution_id"],
+            ["executions.id"],
+            name="fk_idempotency_keys_executions",
+            ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
         ),
         sa.PrimaryKeyConstraint("owner_id", "route", "key_hash", name="pk_idempotency_keys"),
     )
