@@ -1,0 +1,95 @@
+"""Every refusal has one shape: `{"code", "message", "details"}`."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, JsonValue
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from aistudio.api.responses import Json
+from aistudio.studio.errors import StudioError
+
+logger = logging.getLogger(__name__)
+
+# Written out, because a 422 and a 404 mean more here than their numbers say.
+MEANINGS = {
+    400: "`malformed_json`: the body is no JSON.",
+    404: "`not_found`: there is nothing of that id, or it belongs to somebody else.",
+    409: "The state does not allow it; `code` says which.",
+    413: "`too_large`: the body is over 2 MiB, or the run's input over 256 KiB.",
+    422: "`invalid_request`: some part is not what it must be; `details.errors` says where.",
+    503: "`unavailable`: PostgreSQL or Temporal is down; the message says which.",
+}
+
+
+class Error(BaseModel):
+    """Why a request was refused."""
+
+    code: str
+    message: str
+    details: dict[str, JsonValue]
+
+
+def refusals(*statuses: int, **meanings: str) -> dict[int | str, dict[str, Any]]:
+    """The refusals of an operation, for OpenAPI; `s409="…"` says what 409 means there."""
+    return {
+        status: {"model": Error, "description": meanings.get(f"s{status}", MEANINGS[status])}
+        for status in statuses
+    }
+
+
+def refuse(
+    status: int,
+    code: str,
+    message: str,
+    details: Mapping[str, JsonValue] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Json:
+    """The response that says no."""
+    content = {"code": code, "message": message, "details": dict(details or {})}
+    return Json(content, status_code=status, headers=headers)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of the app, the framework's own included, speak the one shape."""
+    app.add_exception_handler(StudioError, _studio_error)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _studio_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StudioError)
+    return refuse(error.status, error.code, error.message, error.details)
+
+
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors: list[JsonValue] = [
+        {"where": ".".join(map(str, found["loc"])), "message": found["msg"]} for found in error.errors()
+    ]
+    first = error.errors()[0]
+    message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return refuse(422, "invalid_request", message, {"errors": errors})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "_")
+    message = phrase if error.detail == phrase else str(error.detail)
+    if error.status_code == 404:
+        message = f"There is nothing at {request.url.path}; /api/docs lists what there is."
+    elif error.status_code == 405:
+        message = f"{request.method} is not possible at {request.url.path}; /api/docs lists what is."
+    return refuse(error.status_code, code, message, headers=error.headers)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    # Starlette logs the traceback itself; the caller learns nothing of our insides.
+    return refuse(500, "internal", "Something went wrong inside AI Studio; its log says what.")

@@ -1,0 +1,211 @@
+"""Runs: start, look, follow, stop."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from aistudio.api.dependencies import (
+    CurrentActor,
+    CurrentStudio,
+    Cursor,
+    ExecutionId,
+    Limit,
+    Sequence,
+    WorkflowId,
+)
+from aistudio.api.errors import refusals
+from aistudio.api.requests import Body, json_body, read_body
+from aistudio.api.responses import Json, encode
+from aistudio.api.stream import EventStream, message
+from aistudio.graph.events import Delta, Event, ExecutionStatus
+from aistudio.studio.actor import Actor
+from aistudio.studio.errors import StudioError
+from aistudio.studio.runs import event_view
+from aistudio.studio.studio import Studio
+from aistudio.studio.views import EventPage, ExecutionSummary, ExecutionView, Page
+from aistudio.studio.watch import Snapshot
+
+router = APIRouter(tags=["Executions"])
+
+
+class ExecuteBody(Body):
+    """What to run, and on what."""
+
+    version: Literal["draft", "published"] | Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
+        default="draft", description="`draft`, `published` (the newest version) or a version's number."
+    )
+    input: str | dict[str, Any] = Field(
+        default_factory=str,
+        description='Up to 256 KiB; a text becomes `{"input": text}`. Left out: triggers take their sample.',
+    )
+
+
+class Accepted(TypedDict):
+    """A run that was accepted; follow it at `stream_url`."""
+
+    execution_id: str
+    status: Literal["pending"]
+    stream_url: str
+
+
+class Cancelling(TypedDict):
+    """A run that is being cancelled."""
+
+    execution_id: str
+    status: Literal["cancelling"]
+
+
+@router.post(
+    "/workflows/{workflow_id}/execute",
+    status_code=202,
+    response_model=Accepted,
+    responses=refusals(
+        400,
+        404,
+        409,
+        413,
+        422,
+        503,
+        s409="`not_published`: there is no published version.",
+        s422="`invalid_request`: some part is not what it must be; `invalid_graph`: `details.problems` says "
+        "what to solve first; `idempotency_mismatch`: the key was used with another body.",
+    ),
+    openapi_extra=json_body(ExecuteBody, required=False),
+)
+async def execute_workflow(
+    request: Request,
+    workflow_id: WorkflowId,
+    studio: CurrentStudio,
+    actor: CurrentActor,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1, max_length=255, description="The same key and body run once in 24 hours."
+        ),
+    ] = None,
+) -> Json:
+    """Start a run."""
+    try:
+        body = await read_body(request, ExecuteBody)
+    except StudioError:
+        # That there is no such workflow outranks what is wrong with the body.
+        await studio.workflows.get(actor, workflow_id)
+        raise
+    execution_id = await studio.executions.start(
+        actor,
+        workflow_id,
+        version=body.version,
+        input=body.input if "input" in body.model_fields_set else None,
+        idempotency_key=idempotency_key,
+    )
+    accepted: Accepted = {
+        "execution_id": execution_id,
+        "status": "pending",
+        "stream_url": f"/api/executions/{execution_id}/stream",
+    }
+    return Json(accepted, status_code=202)
+
+
+@router.get("/executions", response_model=Page[ExecutionSummary], responses=refusals(404, 422, 503))
+async def list_executions(
+    studio: CurrentStudio,
+    actor: CurrentActor,
+    workflow_id: Annotated[str | None, Query(json_schema_extra={"format": "uuid"})] = None,
+    status: ExecutionStatus | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Json:
+    """Runs, newest first, without their graphs and nodes."""
+    return Json(await studio.executions.list(actor, workflow_id, status, limit, cursor))
+
+
+@router.get("/executions/{execution_id}", response_model=ExecutionView, responses=refusals(404, 503))
+async def get_execution(execution_id: ExecutionId, studio: CurrentStudio, actor: CurrentActor) -> Json:
+    """A run: the graph it runs, and where each node stands."""
+    return Json(await studio.executions.get(actor, execution_id))
+
+
+@router.delete(
+    "/executions/{execution_id}",
+    status_code=202,
+    response_model=Cancelling,
+    responses=refusals(404, 409, 503, s409="`execution_not_cancellable`: the run has ended."),
+)
+async def cancel_execution(execution_id: ExecutionId, studio: CurrentStudio, actor: CurrentActor) -> Json:
+    """Stop a run. Asking again while it stops changes nothing."""
+    await studio.executions.cancel(actor, execution_id)
+    return Json({"execution_id": execution_id, "status": "cancelling"}, status_code=202)
+
+
+@router.get(
+    "/executions/{execution_id}/nodes/{node_id:path}/output",
+    responses={
+        200: {"description": "The whole output, whatever JSON it is.", "content": {"application/json": {}}},
+        **refusals(404, 503, s404="`not_found`: no such run or node, or the node has no output yet."),
+    },
+)
+async def get_output(
+    execution_id: ExecutionId,
+    node_id: Annotated[str, Path(description="The node's id in the workflow.")],
+    studio: CurrentStudio,
+    actor: CurrentActor,
+) -> Json:
+    """A node's whole output, however large."""
+    return Json(await studio.executions.output(actor, execution_id, node_id))
+
+
+@router.get("/executions/{execution_id}/events", response_model=EventPage, responses=refusals(404, 422, 503))
+async def list_events(
+    execution_id: ExecutionId, studio: CurrentStudio, actor: CurrentActor, after: Sequence = 0
+) -> Json:
+    """Up to 1,000 events after a sequence, in order."""
+    return Json(await studio.executions.events(actor, execution_id, after))
+
+
+@router.get(
+    "/executions/{execution_id}/stream",
+    response_class=EventStream,
+    responses={
+        200: {
+            "description": "Server-sent events: first `snapshot` (the run, and its `events` unless a place "
+            "to resume at is given; id: last_sequence), then `event` (id: sequence) and `delta` (no id) until "
+            "the run has ended.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+        204: {"description": "The run has ended, and nothing follows the place to resume at."},
+        **refusals(404, 422, 503),
+    },
+)
+async def stream_execution(
+    execution_id: ExecutionId,
+    studio: CurrentStudio,
+    actor: CurrentActor,
+    after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Resume after this event.")] = None,
+    last_event_id: Annotated[
+        int | None,
+        Header(ge=0, le=2**31 - 1, description="The same, as browsers send it; it outranks `after`."),
+    ] = None,
+) -> Response:
+    """Follow a run live."""
+    place = after if last_event_id is None else last_event_id
+    run = await studio.executions.summary(actor, execution_id)
+    if place is not None and run["finished_at"] is not None and place >= run["last_sequence"]:
+        return Response(status_code=204)
+    return EventStream(_messages(studio, actor, execution_id, place))
+
+
+async def _messages(
+    studio: Studio, actor: Actor, execution_id: str, place: int | None
+) -> AsyncGenerator[bytes, None]:
+    async for told in studio.executions.watch(actor, execution_id, place):
+        match told:
+            case Snapshot():
+                yield message("snapshot", encode(told.execution), told.execution["last_sequence"])
+            case Event():
+                yield message("event", encode(event_view(told)), told.sequence)
+            case Delta():
+                yield message("delta", encode(told.model_dump(mode="json")))

@@ -1,0 +1,26 @@
+"""What a use case says when PostgreSQL or Temporal is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import ProgrammingError
+
+from aistudio.engine.client import EngineUnavailable
+from aistudio.store.errors import DatabaseUnavailable
+from aistudio.studio.errors import unavailable
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn a server that is away into StudioError 503 `unavailable`, with a sentence that names it."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise unavailable("database", f"PostgreSQL does not answer: {error}.") from error
+    except EngineUnavailable as error:
+        raise unavailable("temporal", str(error)) from error
+    except ProgrammingError as error:
+        if not isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
+            raise
+        raise unavailable("schema", "The database's schema is not up to date yet.") from error
