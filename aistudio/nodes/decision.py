@@ -1,0 +1,43 @@
+"""Decision: sends the run down the first branch whose conditions hold."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aistudio.graph.conditions import Branch, choose
+from aistudio.graph.kinds import KindSpec, PortsFrom
+from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
+
+
+class DecisionConfig(BaseModel):
+    """What a decision can be told."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, title="Decision")
+
+    branches: list[Branch] = Field(
+        title="Branches",
+        description="Looked at in order; the first that matches is taken, one without conditions always is.",
+        json_schema_extra={"x-control": "branches"},
+    )
+
+
+async def run(config: DecisionConfig, context: NodeContext) -> NodeResult:
+    """Take the first branch that matches; its id is the output and the live port."""
+    branch = choose(config.branches, context.scope)
+    return NodeResult(output={"branch": branch}, details={"branch": branch})
+
+
+KIND = NodeKind(
+    spec=KindSpec(
+        name="decision",
+        title="Decision",
+        summary="Goes on along the first branch that matches.",
+        icon="split",
+        group="Logic",
+        config=DecisionConfig,
+        ports=(),
+        ports_from=PortsFrom(field="branches"),
+        templates=("branches.*.conditions.*.left", "branches.*.conditions.*.right"),
+        passes_output=False,
+        port_key="branch",
+    ),
+    run=run,
+)
