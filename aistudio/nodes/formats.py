@@ -162,7 +162,7 @@ def _rows(value: JsonValue) -> list[Row] | None:
             return [row for row in value if isinstance(row, dict)]
         lists = [item for item in value if isinstance(item, list)]
         if len(lists) == len(value) > 1:
-            names = distinct([name if isinstance(name, str) else compact(name) for name in lists[0]])
+            names = distinct(name if isinstance(name, str) else compact(name) for name in lists[0])
             return [dict(zip(names, cells, strict=False)) for cells in lists[1:]]
         return [{"value": item} for item in value]
     if isinstance(value, dict):
@@ -192,20 +192,9 @@ def _cards(value: JsonValue) -> Row | None:
         return dict(_flat(rows[0]))
     if not all(len(row) == 2 and _is_scalar([*row.values()][1]) for row in rows):
         return None
-    cards: Row = {}
-    for label, card in (row.values() for row in rows):
-        name = label if isinstance(label, str) else compact(label)
-        cards[_fresh(name, cards)] = card
-    return cards
-
-
-def _fresh(name: str, taken: Mapping[str, JsonValue]) -> str:
-    number = 2
-    fresh = name
-    while fresh in taken:
-        fresh = f"{name} ({number})"
-        number += 1
-    return fresh
+    pairs = [tuple(row.values()) for row in rows]
+    labels = distinct(label if isinstance(label, str) else compact(label) for label, _ in pairs)
+    return dict(zip(labels, (card for _, card in pairs), strict=True))
 
 
 def _flat(value: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:

@@ -2,6 +2,8 @@
 
 import csv
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from pydantic import JsonValue
 
@@ -59,13 +61,20 @@ def read_markdown_table(text: str) -> list[Row] | None:
     return None
 
 
-def distinct(names: list[str]) -> list[str]:
-    """Column names without blanks and repetitions, so that no cell is lost."""
-    taken: list[str] = []
-    for number, name in enumerate(names, start=1):
-        name = name or f"Column {number}"
-        taken.append(name if name not in taken else f"{name} ({number})")
-    return taken
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names with blank ones numbered and repeated ones told apart, so that no cell is lost."""
+    taken: set[str] = set()
+    seen: Counter[str] = Counter()
+    fresh: list[str] = []
+    for position, name in enumerate(names, start=1):
+        name = name or f"Column {position}"
+        candidate = name
+        while candidate in taken:
+            seen[name] += 1
+            candidate = f"{name} ({seen[name] + 1})"
+        taken.add(candidate)
+        fresh.append(candidate)
+    return fresh
 
 
 def _split(lines: list[str], delimiter: str) -> list[list[str]] | None:

@@ -1,0 +1,45 @@
+"""A `NodeContext` that lives in memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+
+ANSWER = ModelAnswer(text="42", model="m", input_tokens=3, output_tokens=1, cost_usd=0.5, first_token_ms=7)
+
+
+@dataclass
+class FakeContext:
+    """References are marked instead of resolved; the model says `says` and remembers the question."""
+
+    node_id: str = "node"
+    attempt: int = 1
+    run_input: dict[str, JsonValue] | None = None
+    scope: Mapping[str, JsonValue] = field(default_factory=dict)
+    above: Sequence[Upstream] = ()
+    before: Sequence[Upstream] = ()
+    says: ModelAnswer = ANSWER
+    asked: list[ModelRequest] = field(default_factory=list)
+
+    def resolve(self, template: str) -> str:
+        return f"resolved({template})"
+
+    def resolve_value(self, template: str) -> JsonValue:
+        return self.resolve(template)
+
+    def ancestors(self) -> Sequence[Upstream]:
+        return self.above
+
+    def predecessors(self) -> Sequence[Upstream]:
+        return self.before
+
+    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+        self.asked.append(request)
+        return self.says
+
+
+def upstream(output: JsonValue, *, node_id: str = "n", title: str = "", kind: str = "ai_agent") -> Upstream:
+    """A completed node above."""
+    return Upstream(node_id=node_id, title=title, kind=kind, output=output)
