@@ -31,9 +31,14 @@ Operator = Literal[
 UNARY: frozenset[Operator] = frozenset({"is_empty", "is_not_empty"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_HOUR, _SIXTIETH, _FRACTION = r"(?:[01]\d|2[0-3])", r"[0-5]\d", r"(?:[.,]\d+)?"
+# Calendar dates in the extended and in the basic format, never a mixture: fromisoformat alone takes
+# more than the standard, and how much differs between versions of Python.
 _DATE = re.compile(
-    r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::\d\d)?)?)?"
-    r"|\d{8}(?:T\d{4}(?:\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?:\d\d)?)?)?",
+    rf"\d{{4}}-\d\d-\d\d(?:T{_HOUR}(?::{_SIXTIETH}(?::{_SIXTIETH}{_FRACTION})?)?"
+    rf"(?:Z|[+-]{_HOUR}(?::{_SIXTIETH})?)?)?"
+    rf"|\d{{8}}(?:T{_HOUR}(?:{_SIXTIETH}(?:{_SIXTIETH}{_FRACTION})?)?"
+    rf"(?:Z|[+-]{_HOUR}(?:{_SIXTIETH})?)?)?",
     re.ASCII,
 )
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {

@@ -31,22 +31,23 @@ class _Step:
     """A node as far as it can be made out; `ports` are all its out ports, null when they cannot be told."""
 
     at: tuple[str, int]
-    id: str
+    id: str | None
     spec: KindSpec | None
     config: dict[str, JsonValue]
     ports: frozenset[str] | None
 
+    @property
+    def is_trigger(self) -> bool:
+        return self.spec is not None and self.spec.trigger
+
 
 @dataclass
 class _Graph:
-    """The nodes that have an id, and the wires between two such nodes."""
+    """All nodes, the first of each id by that id, and the wires between two that exist."""
 
-    steps: dict[str, _Step] = field(default_factory=dict)
+    steps: list[_Step] = field(default_factory=list)
+    named: dict[str, _Step] = field(default_factory=dict)
     wires: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def triggers(self) -> list[str]:
-        return [step.id for step in self.steps.values() if step.spec is not None and step.spec.trigger]
 
 
 def validate(raw: JsonValue, kinds: Kinds) -> Validation:
@@ -88,16 +89,16 @@ def _check_nodes(nodes: list[JsonValue], kinds: Kinds, graph: _Graph, report: Re
         spec = kinds.get(kind) if isinstance(kind, str) else None
         if spec is None and isinstance(kind, str):
             report.add(ProblemCode.UNKNOWN_KIND, (*at, "kind"), f"There is no kind of node called `{kind}`.")
-        if spec is not None and isinstance(config, dict):
+        if not isinstance(config, dict):
+            config = {}
+        elif spec is not None:
             _check_config(spec, config, (*at, "config"), report)
-        if not isinstance(node_id, str) or not node_id:
-            continue
-        if node_id in graph.steps:
-            message = f"Another node before this one is called `{node_id}`, too."
+        name = node_id if isinstance(node_id, str) and node_id else None
+        step = _Step(at, name, spec, config, _ports(spec, config))
+        graph.steps.append(step)
+        if name is not None and graph.named.setdefault(name, step) is not step:
+            message = f"Another node before this one is called `{name}`, too."
             report.add(ProblemCode.DUPLICATE_ID, (*at, "id"), message)
-        else:
-            config = config if isinstance(config, dict) else {}
-            graph.steps[node_id] = _Step(at, node_id, spec, config, _ports(spec, config))
 
 
 def _ports(spec: KindSpec | None, config: dict[str, JsonValue]) -> frozenset[str] | None:
@@ -151,34 +152,29 @@ def _check_edges(edges: list[JsonValue], graph: _Graph, report: Report) -> None:
                 message = f"Another edge before this one is called `{edge_id}`, too."
                 report.add(ProblemCode.DUPLICATE_ID, (*at, "id"), message)
             seen.add(edge_id)
-        ends: list[_Step] = []
-        for end in ("source", "target"):
-            node_id = raw.get(end)
-            if not isinstance(node_id, str):
-                continue
-            if node_id in graph.steps:
-                ends.append(graph.steps[node_id])
-            else:
+        source, target = raw.get("source"), raw.get("target")
+        for end, node_id in (("source", source), ("target", target)):
+            if isinstance(node_id, str) and node_id not in graph.named:
                 report.add(ProblemCode.UNKNOWN_NODE, (*at, end), f"There is no node called `{node_id}`.")
-            if end == "source":
-                _check_source_port(raw.get("source_port", "out"), graph.steps.get(node_id), at, report)
-        if len(ends) == 2:
-            graph.wires.append((ends[0].id, ends[1].id))
-            if ends[1].spec is not None and ends[1].spec.trigger:
-                message = f"`{ends[1].id}` is a trigger: nothing can lead into it."
-                report.add(ProblemCode.UNKNOWN_PORT, (*at, "target"), message)
+        if isinstance(source, str) and source in graph.named:
+            _check_source_port(raw.get("source_port", "out"), graph.named[source], at, report)
+            if isinstance(target, str) and target in graph.named:
+                graph.wires.append((source, target))
+        if isinstance(target, str) and target in graph.named and graph.named[target].is_trigger:
+            message = f"`{target}` is a trigger: nothing can lead into it."
+            report.add(ProblemCode.UNKNOWN_PORT, (*at, "target"), message)
 
 
-def _check_source_port(port: JsonValue, source: _Step | None, at: Location, report: Report) -> None:
-    if source is None or source.ports is None or not isinstance(port, str) or port in source.ports:
+def _check_source_port(port: JsonValue, source: _Step, at: Location, report: Report) -> None:
+    if source.ports is None or not isinstance(port, str) or port in source.ports:
         return
     message = f"`{source.id}` has no out port called `{port}`."
     report.add(ProblemCode.UNKNOWN_PORT, (*at, "source_port"), message)
 
 
 def _check_shape(graph: _Graph, report: Report) -> None:
-    topology = Topology(list(graph.steps), graph.wires)
-    if not graph.triggers:
+    topology = Topology(list(graph.named), graph.wires)
+    if not any(step.is_trigger for step in graph.steps):
         message = "Nothing starts this workflow. Add a trigger."
         report.add(ProblemCode.NO_TRIGGER, ("nodes",), message)
     for cycle in topology.cycles:
@@ -186,37 +182,39 @@ def _check_shape(graph: _Graph, report: Report) -> None:
         message = f"These wait for each other and could never start: {names}."
         if len(cycle) == 1:
             message = f"{names} leads into itself and could never start."
-        report.add(ProblemCode.CYCLE, graph.steps[cycle[0]].at, message)
-    for step in graph.steps.values():
-        _check_references(step, graph, topology, report)
-    connected = topology.reached(graph.triggers)
-    for step in graph.steps.values():
-        if step.id not in connected:
+        report.add(ProblemCode.CYCLE, graph.named[cycle[0]].at, message)
+    for step in graph.steps:
+        for template in step.spec.templates if step.spec is not None else ():
+            for inside, text in _texts(step.config, template.split(".")):
+                at = (*step.at, "config", *inside)
+                _check_references(text, at, step.id, graph, topology, report)
+    connected = topology.reached(name for name, step in graph.named.items() if step.is_trigger)
+    for name, step in graph.named.items():
+        if name not in connected:
             message = "No trigger leads here: this node will never run."
             report.add(ProblemCode.NOT_CONNECTED, step.at, message, "warning")
 
 
-def _check_references(step: _Step, graph: _Graph, topology: Topology, report: Report) -> None:
-    for template in step.spec.templates if step.spec is not None else ():
-        for inside, text in _texts(step.config, template.split(".")):
-            at = (*step.at, "config", *inside)
-            for piece in dict.fromkeys(find_malformed(text)):
-                shown = piece if len(piece) <= 80 else piece[:80] + "…"
-                message = f"{shown} cannot be read. References look like {{{{nodes.id.response}}}}."
-                report.add(ProblemCode.MALFORMED_REFERENCE, at, message)
-            for reference in dict.fromkeys(find(text)):
-                if reference.namespace not in NAMESPACES:
-                    message = f"{reference}: `{reference.namespace}` is none of {', '.join(NAMESPACES)}."
-                    report.add(ProblemCode.UNKNOWN_NAMESPACE, at, message)
-                source = reference.node_id
-                if source is None or reference.fallback is not None:
-                    continue
-                if source not in graph.steps:
-                    message = f"{reference}: there is no node called `{source}`."
-                    report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
-                elif not topology.is_upstream(source, step.id):
-                    message = f"{reference}: no path leads from `{source}` to this node."
-                    report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
+def _check_references(
+    text: str, at: Location, reader: str | None, graph: _Graph, topology: Topology, report: Report
+) -> None:
+    for piece in dict.fromkeys(find_malformed(text)):
+        shown = piece if len(piece) <= 80 else piece[:80] + "…"
+        message = f"{shown} cannot be read. References look like {{{{nodes.id.response}}}}."
+        report.add(ProblemCode.MALFORMED_REFERENCE, at, message)
+    for reference in dict.fromkeys(find(text)):
+        if reference.namespace not in NAMESPACES:
+            message = f"{reference}: `{reference.namespace}` is none of {', '.join(NAMESPACES)}."
+            report.add(ProblemCode.UNKNOWN_NAMESPACE, at, message)
+        source = reference.node_id
+        if source is None or reference.fallback is not None:
+            continue
+        if source not in graph.named:
+            message = f"{reference}: there is no node called `{source}`."
+            report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
+        elif reader is not None and not topology.is_upstream(source, reader):
+            message = f"{reference}: no path leads from `{source}` to this node."
+            report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
 
 
 def _texts(value: JsonValue, keys: list[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
