@@ -1,0 +1,156 @@
+// The run panel under the canvas: where the run stands, and its log.
+import { useEffect, useRef, useState } from "react";
+import { ChevronDown, ChevronUp } from "lucide-react";
+import { nodeById, select, useDraft } from "./draft.js";
+import { Output } from "./result.jsx";
+import { TERMINAL, formatSeconds, isActive, seconds, useRun } from "./run.js";
+import { Status, word } from "./status.jsx";
+import { centre } from "./viewport.js";
+
+const WORDS = {
+  execution_started: "Run started",
+  node_started: "started",
+  node_retrying: "failed, will be tried again",
+  node_waiting: "waits for a decision",
+  node_resumed: "goes on",
+  node_completed: "completed",
+  node_failed: "failed",
+  node_skipped: "skipped",
+  node_cancelled: "cancelled",
+  execution_cancelling: "Stopping the run",
+  execution_completed: "Run completed",
+  execution_failed: "Run failed",
+  execution_cancelled: "Run cancelled",
+};
+
+function useNow(active) {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    if (!active) return undefined;
+    const timer = setInterval(() => setNow(new Date()), 200);
+    return () => clearInterval(timer);
+  }, [active]);
+  return now;
+}
+
+function Elapsed() {
+  const startedAt = useRun((state) => state.startedAt);
+  const finishedAt = useRun((state) => state.finishedAt);
+  const now = useNow(startedAt !== null && finishedAt === null);
+  if (!startedAt) return null;
+  return <span className="muted">{formatSeconds(seconds(startedAt, finishedAt ?? now))}</span>;
+}
+
+function Progress() {
+  const total = useDraft((state) => state.flowNodes.length);
+  const done = useRun(
+    (state) => Object.values(state.nodes).filter((node) => ["completed", "skipped", "failed"].includes(node.status)).length,
+  );
+  return (
+    <span className="muted">
+      {Math.min(done, total)} of {total} nodes
+    </span>
+  );
+}
+
+const reason = ({ payload }) => payload.error?.message ?? (payload.reason === "branch_not_taken" ? "branch not taken" : "");
+
+function Line({ event, since }) {
+  const title = useDraft((state) => (event.node_id ? nodeById(state, event.node_id)?.title || event.node_id : null));
+  const open = () => {
+    select([event.node_id]);
+    centre(event.node_id);
+  };
+  return (
+    <li className={`log-line is-${event.type}`}>
+      <time>{formatSeconds(seconds(since, event.timestamp))}</time>
+      {title ? (
+        <button type="button" onClick={open}>
+          {title}
+        </button>
+      ) : null}
+      <span>
+        {WORDS[event.type]}
+        {event.attempt > 1 ? ` (attempt ${event.attempt})` : ""}
+      </span>
+      <span className="muted">{reason(event)}</span>
+    </li>
+  );
+}
+
+const LINES_SHOWN = 500;
+
+function Log() {
+  const log = useRun((state) => state.log);
+  const list = useRef(null);
+  useEffect(() => {
+    const element = list.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  }, [log.length]);
+  const hidden = Math.max(0, log.length - LINES_SHOWN);
+  return (
+    <ol className="log" ref={list} aria-label="Log" tabIndex={0}>
+      {hidden ? <li className="muted">{hidden} earlier lines</li> : null}
+      {log.slice(-LINES_SHOWN).map((event) => (
+        <Line key={event.sequence} event={event} since={log[0].timestamp} />
+      ))}
+    </ol>
+  );
+}
+
+function SelectedOutput() {
+  const id = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
+  const title = useDraft((state) => (id ? nodeById(state, id)?.title || id : null));
+  const node = useRun((state) => (id ? state.nodes[id] : undefined));
+  if (!id) return <p className="muted output-none">Select a node to read what it made.</p>;
+  const error = node?.error && node.status !== "completed" ? node.error : null;
+  return (
+    <div className="output" data-testid="output">
+      <h3>{title}</h3>
+      {error ? <p className="card-error">{error.message}</p> : null}
+      {node?.status === "completed" ? <Output output={node.output} /> : null}
+      {node?.text ? <pre className="result-text">{node.text}</pre> : null}
+      {!node || (node.status !== "completed" && !node.text && !error) ? (
+        <p className="muted">Nothing yet.</p>
+      ) : null}
+    </div>
+  );
+}
+
+export function RunPanel() {
+  const id = useRun((state) => state.id);
+  const status = useRun((state) => state.status);
+  const error = useRun((state) => state.error);
+  const active = useRun(isActive);
+  const [open, setOpen] = useState(true);
+  return (
+    <section className={`panel ${open && id ? "is-open" : ""}`} aria-label="Run" data-testid="panel">
+      <header>
+        {id ? <Status status={status} /> : <span className="muted">No run yet. Press Run to watch every step live.</span>}
+        {id ? <Elapsed /> : null}
+        {active || TERMINAL.has(status) ? <Progress /> : null}
+        {error ? <span className="panel-error">{error.message}</span> : null}
+        <span className="visually-hidden" aria-live="polite">
+          {status ? `Run ${word(status).toLowerCase()}` : ""}
+        </span>
+        {id ? (
+          <button
+            type="button"
+            className="icon-button panel-toggle"
+            aria-expanded={open}
+            aria-label={open ? "Close the run panel" : "Open the run panel"}
+            onClick={() => setOpen(!open)}
+          >
+            {open ? <ChevronDown size={16} /> : <ChevronUp size={16} />}
+          </button>
+        ) : null}
+      </header>
+      {open && id ? (
+        <div className="panel-body">
+          <Log />
+          <SelectedOutput />
+        </div>
+      ) : null}
+    </section>
+  );
+}

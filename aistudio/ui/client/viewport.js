@@ -1,0 +1,19 @@
+// A handle on the canvas for panels that move the view.
+let flow = null;
+
+export const setViewport = (instance) => {
+  flow = instance;
+};
+
+const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+export const centre = (id) =>
+  flow?.fitView({ nodes: [{ id }], maxZoom: 1, padding: 0.4, duration: reducedMotion() ? 0 : 200 });
+
+/** Where a node added without a pointer goes: the middle of what is seen. */
+export const middle = () => {
+  const box = document.querySelector(".react-flow")?.getBoundingClientRect();
+  if (!flow || !box) return { x: 0, y: 0 };
+  const point = flow.screenToFlowPosition({ x: box.x + box.width / 2, y: box.y + box.height / 2 });
+  return { x: point.x - 120, y: point.y - 40 };
+};
