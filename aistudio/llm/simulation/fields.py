@@ -1,0 +1,128 @@
+"""A plausible value for a named field, column or property, taken from the material where it can be."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from aistudio.llm.simulation import judgement
+from aistudio.llm.simulation.offers import enumeration
+from aistudio.llm.simulation.reading import (
+    figures,
+    joined,
+    key_sentences,
+    list_items,
+    person,
+    sentences,
+    topics,
+)
+
+DATE = re.compile(
+    r"(?i)\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}(?:[./]\d{2,4})?|(?:next |this |by )?"
+    r"(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow|today|next week|next month)|"
+    r"(?:\d{1,2}(?:st|nd|rd|th)? )?(?:january|february|march|april|may|june|july|august|september|october|november|december)"
+    r"(?: \d{1,2}(?:st|nd|rd|th)?)?(?:,? \d{4})?)\b"
+)
+EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
+PHONE = re.compile(r"(?<![\w-])\+?\d[\d ()\-/]{6,}\d(?!\w)")
+MONEY = re.compile(r"(?i)[$€£]\s?\d[\d,.]*\d?k?|\b\d[\d,.]*\s?(?:usd|eur|euros?|dollars?|gbp)\b")
+URL = re.compile(r"https?://[^\s)>\]]+")
+IDENTIFIER = re.compile(r"(?<!\w)#?(?=[A-Z]*-?\d)[A-Z]{0,5}-?\d[\d\-]{2,}\b")
+
+LEVELS = ("High", "Medium", "Low")
+STATES = ("Open", "In progress", "Planned")
+OWNERS = ("Owner of the request", "Team lead", "Specialist")
+DUE = ("This week", "Next week", "End of the month")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The material that values are taken from."""
+
+    text: str
+
+    @cached_property
+    def items(self) -> list[str]:
+        """What the material lists, or else its most telling sentences."""
+        listed = [*dict.fromkeys(list_items(self.text))]
+        inline = [o.label for o in enumeration(self.text.split(":", 1)[1])] if ":" in self.text[:200] else []
+        if len(listed) < 2 and len(inline) > 2 and all(0 < len(item.split()) < 6 for item in inline):
+            listed = inline
+        if len(listed) < 2:
+            listed = key_sentences(self.text, 5)
+        return listed or ["The request"]
+
+    @cached_property
+    def topics(self) -> list[str]:
+        """What the material is about."""
+        return topics(self.text, 8) or ["request"]
+
+    def subject(self, row: int = 0) -> str:
+        """A short name for the row-th item."""
+        item = self.items[row % len(self.items)]
+        plain = re.split(r"\s*(?:[:;,(|]|\s-\s|—)\s*", item.strip("*_` "))[0]
+        if 0 < len(plain.split()) <= 5:
+            return _capital(plain.strip(" .!?*_`"))
+        found = topics(item, 1) or [self.topics[row % len(self.topics)]]
+        return _capital(found[0])
+
+    def detail(self, row: int = 0) -> str:
+        """A sentence about the row-th item."""
+        return self.items[row % len(self.items)].strip("*_` ")
+
+    def found(self, pattern: re.Pattern[str], row: int = 0) -> str | None:
+        """The row-th thing of a shape in the row's item or anywhere in the material."""
+        here = pattern.findall(self.items[row % len(self.items)]) if row < len(self.items) else []
+        anywhere = pattern.findall(self.text)
+        return str(here[0]) if here else str(anywhere[row]) if row < len(anywhere) else None
+
+    def cell(self, name: str, row: int = 0) -> str:
+        """A value for a column or field of this name."""
+        for pattern, value in CELLS:
+            if re.search(rf"(?i)(?<![a-z])(?:{pattern})(?![a-z])", name.replace("_", " ")):
+                return value(self, row)
+        # A column about something the material speaks of gets what it says.
+        about = [s for s in sentences(self.text) if set(topics(name)) & set(topics(s, 12))]
+        return about[row % len(about)] if about else _capital(self.topics[row % len(self.topics)])
+
+    def amount(self, row: int = 0) -> float:
+        """The row-th number of the material, or a steady one of its own."""
+        numbers = [value for _, value in figures(self.text)]
+        return numbers[row] if row < len(numbers) else float(3 + (len(self.text) + 7 * row) % 40)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _plain_number(value: float) -> str:
+    return f"{value:g}"
+
+
+CELLS = (
+    (r"#|no|nr|number|index|rank|step number|id", lambda s, r: s.found(IDENTIFIER, r) or str(r + 1)),
+    (r"e-?mails?", lambda s, r: s.found(EMAIL, r) or "not given"),
+    (r"phone|telephone|mobile", lambda s, r: s.found(PHONE, r) or "not given"),
+    (r"urls?|links?|website", lambda s, r: s.found(URL, r) or "not given"),
+    (r"order|ticket|invoice|reference", lambda s, r: s.found(IDENTIFIER, r) or s.subject(r)),
+    (r"due|deadline|date|when|day|timeline|by when|target", lambda s, r: s.found(DATE, r) or DUE[r % 3]),
+    (r"prices?|costs?|amounts?|budget|total|fee|value", lambda s, r: s.found(MONEY, r) or _plain_number(s.amount(r))),
+    (r"qty|quantity|counts?|units|hours?|days|score|percent\w*|figures?", lambda s, r: _plain_number(s.amount(r))),
+    (r"owner|assignee|responsible|who|lead|person|contact", lambda s, r: person(s.text) or OWNERS[r % 3]),
+    (r"(?:customer|client|sender|user|full|first)? ?name", lambda s, r: (person(s.text) if r == 0 else None) or s.subject(r)),
+    (r"priority|severity|urgency|impact|likelihood|importance|effort|risk level|probability", lambda s, r: LEVELS[r % 3]),
+    (r"status|state|progress", lambda s, r: STATES[r % 3]),
+    (r"sentiment|tone|mood", lambda s, r: _mood(s.text)),
+    (r"pros?|benefits?|advantages?|strengths?|why", lambda s, r: f"Settles {s.subject(r).lower()} for good"),
+    (r"cons?|drawbacks?|disadvantages?|weakness\w*|risks?", lambda s, r: f"Takes time to get {s.subject(r).lower()} right"),
+    (r"mitigation|solution|fix|recommendation|answer|resolution|response", lambda s, r: f"Agree on {s.subject(r).lower()} and confirm it in writing"),
+    (r"actions?|next steps?|tasks?|to-?do|steps?", lambda s, r: f"Follow up on {s.subject(r).lower()}"),
+    (r"details?|descriptions?|notes?|summary|comments?|explanation|reason\w*|evidence|quote|content|text|message|finding\w*|meaning", lambda s, r: s.detail(r)),
+    (r"titles?|subject|headline|topics?|items?|features?|products?|areas?|points?|names?|category|aspect|question|issue|problem|option|criteri\w+|component|plan|ingredient|phase", lambda s, r: s.subject(r)),
+    (r"language", lambda s, r: "English"),
+    (r"keywords?|tags?|entities", lambda s, r: joined(s.topics[:3])),
+)  # fmt: skip
+
+
+def _mood(text: str) -> str:
+    lean = judgement.leaning(text)
+    return "positive" if lean > 0.2 else "negative" if lean < -0.2 else "neutral"

@@ -1,0 +1,215 @@
+"""Which labels a classification prompt offers, however it lists them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aistudio.llm.simulation.reading import BULLET
+
+NOUN = (
+    r"(?:categor(?:y|ies)|labels?|class(?:es)?|options?|choices?|tags?|topics?|intents?|departments?|teams?|"
+    r"queues?|buckets?|types?|priorit(?:y|ies)|(?:\w+ )?levels?|sentiments?|values?|words?|answers?|moods?|"
+    r"ratings?|languages?|outcomes?|verdicts?|routes?|groups?|kinds?|folders?|genres?|emotions?|tones?|severit(?:y|ies)|"
+    r"decisions?|status(?:es)?|areas?|subjects?|stages?|desks?)"
+)
+SORTING = (
+    r"(?:classif\w+|categori[sz]\w+|label(?:l?ing)?|tag|mark|rate|sort|route|triage|assign|split|put|file|place|"
+    r"judge|grade|flag|bucket|group|direct|forward)"
+)
+ANSWERING = r"(?:respond|reply|answer|return|output|say|print|write|give|use|choose|pick|select|name)"
+
+# What comes right before a list of labels, the surest first.
+ANCHORS = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\bone of\b",
+        rf"\b{NOUN}(?: names?)?(?: (?:are|is|to choose from|allowed|available|to use))*\s*[:=](?=\s)",
+        rf"\b(?:following|these|possible|allowed|valid|available)(?: \w+){{0,2}} {NOUN}\b[^:\n.]{{0,40}}:",
+        rf"\b{ANSWERING}\b[^.:\n]{{0,50}}\b(?:only|exactly|just|single|one)\b[^.:\n]{{0,50}}[:—–]",
+        rf"\b(?:{SORTING}|which|what)\b[^.:?\n]{{0,80}}:(?=\s)",
+        rf"\b{ANSWERING} (?:with )?(?:only |exactly |just |either )+(?:the words? |one word )?(?=\S)",
+        rf"\b{SORTING}\b[^.:\n]{{0,80}}?\b(?:as|into|in|to|between|among)\b(?: being)?(?: either)?(?=\s|:)",
+        r"\beither\b",
+        r"\b(?:between|among)\b",
+        r"\b(?:whether|if)\b[^.:\n,]{0,60}?\b(?:is|are|was|were|sounds?|seems?|feels?|looks?|needs?|should be)\b"
+        r"(?: about| an?)?",
+        rf"\b{ANSWERING}\b(?: with)?",
+    )
+]
+
+# "the following categories:" before the list itself; without a determiner "red team (…)" is an item.
+DETERMINER = r"(?:(?:the|these|those|this|your|our|two|three|four|five|six|seven|\d)\s+)"
+LEAD = re.compile(
+    rf"(?i)^\s*(?:{DETERMINER}(?:following )?(?:\w+ ){{0,3}}?{NOUN}(?: names?)?(?=\s*[,(\[])|"
+    rf"{DETERMINER}?(?:following )?(?:\w+ ){{0,3}}?{NOUN}\b"
+    r"(?:[^:\n.,(]{0,40}(?=:)| names?)?(?=\s*[:\n—–]|\s+-\s|\s+[\"'“‘`*]|\s*$))"
+)
+SEPARATOR = re.compile(
+    r"\s*(?:,|;|\||/|\n)\s*(?:(?:and|or)\s+)?|\s+(?:or|and|vs\.?|versus)\s+", re.IGNORECASE
+)
+TAIL = re.compile(
+    r"(?i)\s+(?:based|according|depending|given|using|so|that|which|if|when|then|by|from|with|whatever|unless|"
+    r"nothing|and nothing|where|only|instead|as|in|for each|for the|for every|to the|of the|otherwise|because|on|at|"
+    r"depending)\b.*$"
+)
+QUOTES = "\"'“”‘’`*_«» \t"
+NOT_LABELS = frozenset(
+    """it this that the them none-of-these nothing else one word only etc json markdown text message email ticket
+    review and or following here example yourself concise brief polite professional friendly""".split()
+)
+QUOTED = re.compile(
+    r"[\"“`](?=\S)([^\"”`\n]{1,40})[\"”`]|(?<!\w)['‘]([^'’\n]{1,40})['’](?!\w)|\*\*([^*\n]{1,40})\*\*"
+)
+EXPLAINED = re.compile(r"\s*(?::|=|—|–|→|->|\s-\s|\()\s*")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A label the prompt offers, as written there, and what it says about it."""
+
+    label: str
+    description: str = ""
+
+
+def offers(prompt: str) -> list[Offer]:
+    """The offered labels in the prompt's order, or nothing when it offers fewer than two."""
+    for candidates in _candidates(prompt):
+        found = {offer.label.casefold(): offer for offer in reversed(candidates) if _plausible(offer.label)}
+        if len(found) >= 2 and len(found) >= len(candidates) - 1:
+            labels = [offer.label for offer in reversed(found.values())]
+            return [_described(offer, labels, prompt) for offer in reversed(found.values())]
+    return []
+
+
+def _candidates(prompt: str) -> Iterator[list[Offer]]:
+    for anchor in ANCHORS[:5]:
+        yield from _after(anchor, prompt)
+    yield from _bullets(prompt)
+    yield from _conditional(prompt)
+    for anchor in ANCHORS[5:-1]:
+        yield from _after(anchor, prompt)
+    yield [Offer(next(part for part in match.groups() if part).strip()) for match in QUOTED.finditer(prompt)]
+    for match in re.finditer(r"\b[\w-]+(?: ?[/|] ?[\w-]+)+\b", prompt):
+        yield [Offer(part.strip()) for part in re.split(r"[/|]", match.group())]
+    yield from _after(ANCHORS[-1], prompt)
+    for match in re.finditer(r"(?i)\b((?:[\w-]+, )*[\w-]+),? or (?:is it |an? )?([\w-]+)\b", prompt):
+        yield [Offer(part) for part in [*match.group(1).split(", "), match.group(2)]]
+    shouted = re.findall(r"\b[A-Z][A-Z_-]{2,}\b", prompt)
+    yield [
+        Offer(word) for word in dict.fromkeys(shouted) if word not in {"ONLY", "NOT", "MUST", "JSON", "AND"}
+    ]
+
+
+def _after(anchor: re.Pattern[str], prompt: str) -> Iterator[list[Offer]]:
+    for match in anchor.finditer(prompt):
+        yield enumeration(prompt[match.end() :])
+
+
+def _bullets(prompt: str) -> Iterator[list[Offer]]:
+    """Runs of bullets, the ones under a line that announces labels first."""
+    runs: list[tuple[str, list[Offer]]] = []
+    before, fresh = "", True
+    for line in prompt.splitlines():
+        if BULLET.match(line):
+            if fresh:
+                runs.append((before, []))
+            label, _, description = _split(BULLET.sub("", line).strip())
+            runs[-1][1].append(Offer(label, description))
+            fresh = False
+        elif line.strip():
+            before, fresh = line, True
+    announced = re.compile(rf"(?i)\b(?:one of|{NOUN}|{SORTING}|choose|pick|between)\b")
+    for before, found in sorted(runs, key=lambda run: not announced.search(run[0])):
+        if all(len(offer.label.split()) <= 4 for offer in found):
+            yield found
+
+
+def _conditional(prompt: str) -> Iterator[list[Offer]]:
+    """ "Say urgent if …, routine otherwise"."""
+    pattern = re.compile(rf"(?i)\b{ANSWERING} (?:with )?([\w-]+) (?:if|when|for|unless)\b([^\n]*)")
+    for match in pattern.finditer(prompt):
+        rest = re.findall(
+            r"(?i)(?:,|;|\.|\band\b|\bor\b)\s*(?:and |or |with |say |answer |reply |otherwise,? )*"
+            r"([\w-]+)(?= (?:if|when|for|otherwise)\b|\s*[.\n]|$)",
+            match.group(2),
+        )
+        yield [Offer(match.group(1)), *(Offer(word) for word in rest)]
+
+
+def enumeration(text: str) -> list[Offer]:
+    """The items of the list a text begins with: inline, in parentheses, or one to a line."""
+    text = LEAD.sub("", text, count=1)
+    text = re.sub(r"^\s*(?:\w+(?: \w+){0,6})?\s*[:—–]\s", " ", text, count=1) if ":" in text[:60] else text
+    text = text.lstrip(" \t:—–-=")
+    if text.startswith(("(", "[", "{")):
+        text = re.split(r"[)\]}]", text[1:], maxsplit=1)[0]
+    if text.startswith("\n"):
+        return _lines(text)
+    text = re.split(r"(?<![A-Z])[.!?](?=\s|$|\")|\n", text, maxsplit=1)[0]
+    # An item's explanation may hold commas of its own.
+    asides: list[str] = []
+
+    def put_aside(match: re.Match[str]) -> str:
+        asides.append(match.group(1))
+        return f" \x00{len(asides) - 1}"
+
+    text = re.sub(r"\s*[(\[]([^)\]]*)[)\]]", put_aside, text)
+    found: list[Offer] = []
+    for part in SEPARATOR.split(text):
+        item, _, aside = part.partition("\x00")
+        if not item.strip(QUOTES):
+            continue
+        label, explained, description = _split(item.strip())
+        if not explained and not re.match(r"[\"“'‘`]", label):
+            label = TAIL.sub("", label)
+        label = label.strip(QUOTES + ".:")
+        # A list is over where its labels come back ("a or b, where a means …").
+        if any(re.search(rf"(?i)(?<!\w){re.escape(one.label)}\s", f"{label} ") for one in found):
+            break
+        if description.startswith("where "):
+            description = ""
+        found.append(Offer(label, description or (asides[int(aside)] if aside else "")))
+    return found
+
+
+def _lines(text: str) -> list[Offer]:
+    """One label to a line, with or without bullets, up to the first blank line."""
+    block = re.split(r"\n\s*\n", text.strip("\n"), maxsplit=1)[0]
+    found: list[Offer] = []
+    for line in block.splitlines():
+        if found and BULLET.match(block) and not BULLET.match(line):
+            break
+        label, _, description = _split(BULLET.sub("", line).strip())
+        found.append(Offer(label, description))
+    return found
+
+
+def _split(item: str) -> tuple[str, bool, str]:
+    """An item's label, whether something explains it, and that."""
+    label, *rest = EXPLAINED.split(item, maxsplit=1)
+    return label.strip(QUOTES + ".,;:"), bool(rest), rest[0].strip(" )") if rest else ""
+
+
+def _plausible(label: str) -> bool:
+    return (
+        0 < len(label) <= 40
+        and len(label.split()) <= 4
+        and label.casefold() not in NOT_LABELS
+        and re.search(r"\w", label) is not None
+    )
+
+
+def _described(offer: Offer, labels: list[str], prompt: str) -> Offer:
+    """The offer with what the prompt says about its label elsewhere, when the list said nothing."""
+    if offer.description:
+        return offer
+    found = re.search(
+        rf"(?i)(?<!\w){re.escape(offer.label)}[\"'”’`*]*\s*(?:\(([^)]*)\)|"
+        r"(?::|=|—|–|\s-\s|\b(?:if|when|for|means?|covers|includes|handles|is|are|gets)\b)\s*([^.;\n]*))",
+        prompt,
+    )
+    if found is None:
+        return offer
+    others = "|".join(re.escape(label) for label in labels)
+    told = re.split(rf"(?i)(?<!\w)(?:{others})(?!\w)", found.group(1) or found.group(2) or "", maxsplit=1)[0]
+    return Offer(offer.label, told.strip(" ,"))
