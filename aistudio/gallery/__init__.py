@@ -1,0 +1,43 @@
+"""Workflows to start from. Each is one JSON file of this package."""
+
+import json
+from functools import cache
+from importlib import resources
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+
+class Sample(BaseModel):
+    """An input to try a template with, and the decision's branch it should take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    label: str
+    input: str
+    branch: str
+
+
+class Template(BaseModel):
+    """A workflow of the gallery; `outcome` says in one line what a run leaves behind."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str
+    name: str
+    description: str
+    outcome: str
+    samples: tuple[Sample, ...]
+    graph: dict[str, JsonValue]
+
+
+@cache
+def templates() -> tuple[Template, ...]:
+    """Every template, the Sales Inquiry Pipeline first: it is what a new visitor sees."""
+    found = [
+        Template.model_validate(json.loads(file.read_text("utf-8")))
+        for file in resources.files(__name__).iterdir()
+        if file.name.endswith(".json")
+    ]
+    return tuple(
+        sorted(found, key=lambda template: (template.slug != "sales-inquiry-pipeline", template.slug))
+    )
