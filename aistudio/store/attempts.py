@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from aistudio.graph.events import EventType
 from aistudio.store.database import Source, reading
 from aistudio.store.encoding import escape, parse_id
 
@@ -27,7 +28,7 @@ SELECT
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM events AS retried
         WHERE retried.execution_id = started.execution_id
-            AND retried.key = started.node_id || ':' || started.attempt || ':node_retrying'
+            AND retried.key = started.node_id || ':' || started.attempt || cast(:retrying AS text)
     )) AS failed
 FROM events AS started
 WHERE execution_id = :execution_id AND node_id = :node_id AND type = 'node_started'
@@ -36,7 +37,11 @@ WHERE execution_id = :execution_id AND node_id = :node_id AND type = 'node_start
 
 async def of(source: Source, execution_id: str, node_id: str) -> Attempts:
     """The node's attempts, whoever owns the run: for the engine."""
-    found = {"execution_id": parse_id(execution_id), "node_id": escape(node_id)}
+    found = {
+        "execution_id": parse_id(execution_id),
+        "node_id": escape(node_id),
+        "retrying": f":{EventType.NODE_RETRYING}",
+    }
     async with reading(source) as connection:
         row = (await connection.execute(READ, found)).one()
     return Attempts(last=row.last, failed=row.failed)

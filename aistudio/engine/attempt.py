@@ -1,0 +1,314 @@
+"""One attempt at one node: what it tells, what it stores, and what becomes of an error."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from pydantic import JsonValue, ValidationError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from aistudio.engine.context import RunContext
+from aistudio.engine.deltas import DeltaWriter
+from aistudio.engine.messages import STOPPED, NodeOutcome, NodeTask, Skips
+from aistudio.engine.patience import patiently, to_the_end
+from aistudio.engine.snapshots import Snapshot
+from aistudio.graph.errors import ErrorCode, NodeError
+from aistudio.graph.events import Event, EventType
+from aistudio.graph.kinds import Kinds
+from aistudio.graph.lineage import absorbed_ports
+from aistudio.llm.client import ModelClient
+from aistudio.nodes.context import NodeKind, NodeResult
+from aistudio.store import attempts, deltas, events, results
+from aistudio.store.attempts import Attempts
+from aistudio.store.database import Database
+from aistudio.store.encoding import iso
+from aistudio.store.errors import OutputTooLarge
+from aistudio.store.events import NewEvent
+
+logger = logging.getLogger(__name__)
+
+# A node whose worker is lost this often is likely to be what kills it.
+LOST_LIMIT = 20
+MESSAGE_LENGTH = 2_000
+# Seconds.
+FIRST_BACKOFF = 1.0
+LONGEST_BACKOFF = 30.0
+LONGEST_RETRY_AFTER = 3_600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What every attempt works with."""
+
+    database: Database
+    model: ModelClient
+    kinds: Mapping[str, NodeKind]
+    global_variables: Mapping[str, JsonValue]
+
+    @cached_property
+    def specs(self) -> Kinds:
+        """What the kinds are, without what they do."""
+        return {name: kind.spec for name, kind in self.kinds.items()}
+
+
+class NodeRun:
+    """A node of a run, as one activity attempt meets it."""
+
+    def __init__(self, tools: Tools, snapshot: Snapshot, task: NodeTask) -> None:
+        self._tools = tools
+        self._database = tools.database
+        self._snapshot = snapshot
+        self._task = task
+        self._execution_id = task.execution_id
+        self._node = snapshot.workflow.nodes[task.node]
+        kind = tools.kinds.get(self._node.kind)
+        if kind is None:
+            raise ApplicationError(
+                f"This worker does not know the node kind {self._node.kind!r}. Update the worker.",
+                type=str(ErrorCode.INTERNAL),
+                non_retryable=True,
+            )
+        self._kind = kind
+
+    async def outcome(self) -> NodeOutcome:
+        """Settle the node, unless it settled before, and say which ports are live.
+
+        Raises:
+            ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
+        """
+        settled = await patiently(
+            lambda: events.settling(self._database, self._execution_id, self._node.id)
+        )
+        if settled is not None:
+            return await self._settled(settled)
+        if self._node.pinned_output is not None:
+            pinned = NodeResult(output=self._node.pinned_output, details={"pinned": True})
+            return await self._complete(pinned, 0, 0, before=self._skips())
+        before = await patiently(
+            lambda: attempts.of(self._database, self._execution_id, self._node.id)
+        )
+        if before.last - before.failed >= LOST_LIMIT:
+            error = NodeError(
+                ErrorCode.INTERNAL,
+                f"The worker was lost {LOST_LIMIT} times while it ran this node. Look into its log.",
+            )
+            return await self._fail(error, before.last)
+        attempt = before.last + 1
+        await self._begin(attempt)
+        started = time.monotonic()
+        try:
+            result = await self._call(attempt)
+            took = round((time.monotonic() - started) * 1000)
+            return await self._complete(result, attempt, took)
+        except NodeError as error:
+            if error.retryable and before.failed + 1 < self._node.retry.max_attempts:
+                raise await self._retry(error, attempt, before) from None
+            return await self._fail(error, attempt)
+
+    async def _begin(self, attempt: int) -> None:
+        ready_at = datetime.fromisoformat(self._task.ready_at)
+        if attempt > 1:
+            ready_at = max(ready_at, activity.info().current_attempt_scheduled_time)
+        started = NewEvent(
+            type=EventType.NODE_STARTED,
+            node_id=self._node.id,
+            attempt=attempt,
+            payload={"ready_at": iso(ready_at)},
+        )
+        written = await patiently(
+            lambda: events.append(self._database, self._execution_id, [*self._skips(), started])
+        )
+        if any(event.type is EventType.NODE_STARTED for event in written):
+            return
+        # Nothing written: the run is stopping, or the connection broke after this was written.
+        now = await patiently(
+            lambda: attempts.of(self._database, self._execution_id, self._node.id)
+        )
+        if now.last < attempt:
+            raise stopped()
+
+    async def _call(self, attempt: int) -> NodeResult:
+        node, tools = self._node, self._tools
+        try:
+            config = self._kind.spec.config.model_validate(node.config)
+        except ValidationError:
+            raise NodeError(
+                ErrorCode.INTERNAL, "The node's configuration does not fit its kind. Correct it."
+            ) from None
+        upstream = self._snapshot.ancestors(node.id)
+        made = await patiently(
+            lambda: results.all_for(self._database, self._execution_id, upstream)
+        )
+
+        async def send(offset: int, text: str) -> None:
+            await deltas.append(
+                self._database, self._execution_id, node.id, attempt, offset, text
+            )
+
+        async with DeltaWriter(send) as writer:
+            context = RunContext(
+                node=node,
+                attempt=attempt,
+                snapshot=self._snapshot,
+                kinds=tools.specs,
+                results=made,
+                global_variables=tools.global_variables,
+                model=tools.model,
+                deltas=writer,
+            )
+            try:
+                async with asyncio.timeout(node.timeout_seconds) as limit:
+                    return await self._kind.run(config, context)
+            except NodeError:
+                raise
+            except Exception as error:
+                if limit.expired():
+                    raise NodeError(
+                        ErrorCode.TIMEOUT,
+                        f"The node took longer than {node.timeout_seconds:g} s. "
+                        "Raise its time limit or give it less to do.",
+                        retryable=True,
+                    ) from None
+                logger.exception("Node %s of run %s raised", node.id, self._execution_id)
+                raise NodeError(
+                    ErrorCode.INTERNAL,
+                    f"Something unforeseen happened in this node ({type(error).__name__}). "
+                    "The worker's log says more.",
+                    retryable=True,
+                ) from None
+
+    async def _complete(
+        self,
+        result: NodeResult,
+        attempt: int,
+        duration_ms: int,
+        before: Sequence[NewEvent] = (),
+    ) -> NodeOutcome:
+        async def store() -> list[Event]:
+            return await patiently(
+                lambda: events.complete_node(
+                    self._database,
+                    self._execution_id,
+                    self._node.id,
+                    attempt=attempt,
+                    output=result.output,
+                    duration_ms=duration_ms,
+                    details=result.details,
+                    before=before,
+                )
+            )
+
+        try:
+            written = await to_the_end(store())
+        except OutputTooLarge as error:
+            raise NodeError(ErrorCode.OUTPUT_TOO_LARGE, str(error)) from None
+        except (TypeError, ValueError):
+            logger.exception("Node %s of run %s made no JSON", self._node.id, self._execution_id)
+            raise NodeError(
+                ErrorCode.INTERNAL, "The node made something that is not JSON. The worker's log says more."
+            ) from None
+        return await self._written(written)
+
+    async def _retry(
+        self, error: NodeError, attempt: int, before: Attempts
+    ) -> ApplicationError:
+        backoff = min(FIRST_BACKOFF * 2**before.failed, LONGEST_BACKOFF)
+        if error.retry_after is not None:
+            backoff = min(max(error.retry_after, 0.0), LONGEST_RETRY_AFTER)
+        delay = timedelta(seconds=backoff)
+        retrying = NewEvent(
+            type=EventType.NODE_RETRYING,
+            node_id=self._node.id,
+            attempt=attempt,
+            payload={
+                "error": {"code": str(error.code), "message": _short(error.message)},
+                "attempt": attempt,
+                "max_attempts": self._node.retry.max_attempts,
+                "next_attempt_at": iso(datetime.now(UTC) + delay),
+            },
+        )
+        await patiently(lambda: events.append(self._database, self._execution_id, [retrying]))
+        return ApplicationError(
+            _short(error.message), type=str(error.code), next_retry_delay=delay
+        )
+
+    async def _fail(self, error: NodeError, attempt: int) -> NodeOutcome:
+        written = await patiently(
+            lambda: events.fail_node(
+                self._database,
+                self._execution_id,
+                self._node.id,
+                attempt=attempt,
+                code=str(error.code),
+                message=_short(error.message),
+                absorbed=self._node.on_error != "fail",
+            )
+        )
+        return await self._written(written)
+
+    async def _written(self, written: Sequence[Event]) -> NodeOutcome:
+        settled = next((event for event in written if event.node_id == self._node.id), None)
+        if settled is None:
+            # The run is stopping, another attempt was faster, or the connection broke after the commit.
+            settled = await patiently(
+                lambda: events.settling(self._database, self._execution_id, self._node.id)
+            )
+        if settled is None:
+            raise stopped()
+        return await self._settled(settled)
+
+    async def _settled(self, event: Event) -> NodeOutcome:
+        node = self._node
+        spec = self._kind.spec
+        if event.type is EventType.NODE_COMPLETED:
+            output = event.payload["output"]
+            if spec.port_key is not None:
+                # The event may carry no more than a preview.
+                kept = await patiently(
+                    lambda: results.get(self._database, self._execution_id, node.id)
+                )
+                output = kept.output if kept is not None else output
+            return self._live(spec.live_ports(node.config, output))
+        if event.type is EventType.NODE_FAILED:
+            if event.payload["absorbed"]:
+                return self._live(absorbed_ports(node, spec))
+            error = event.payload["error"]
+            raise ApplicationError(error["message"], type=error["code"], non_retryable=True)
+        raise stopped()
+
+    def _live(self, names: Sequence[str]) -> NodeOutcome:
+        ports = self._snapshot.ports[self._node.id]
+        return NodeOutcome(
+            node_id=self._node.id, live=[place for place, port in enumerate(ports) if port in names]
+        )
+
+    def _skips(self) -> list[NewEvent]:
+        return skip_events(self._snapshot, self._task.skips)
+
+
+def skip_events(snapshot: Snapshot, skips: Skips) -> list[NewEvent]:
+    """The events of skipped nodes, the unconnected ones first."""
+    reasons = (("not_connected", skips.not_connected), ("branch_not_taken", skips.branch_not_taken))
+    return [
+        NewEvent(
+            type=EventType.NODE_SKIPPED,
+            node_id=snapshot.workflow.nodes[place].id,
+            payload={"reason": reason},
+        )
+        for reason, places in reasons
+        for place in places
+    ]
+
+
+def stopped() -> ApplicationError:
+    """The run has ended or is being cancelled: this node may not go on."""
+    return ApplicationError("The run is stopping.", type=STOPPED, non_retryable=True)
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"

@@ -1,0 +1,164 @@
+"""The way to Temporal: connecting, and what the rest of the product asks of it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from aistudio.engine.messages import TASK_QUEUE, RunTask
+from aistudio.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Every call answers within this many seconds, so that whoever pressed a button hears something.
+PATIENCE = 4.0
+LONGEST_PAUSE = 5.0
+# Approvals may wait for months; a run that hangs in a way nobody thought of must still end.
+RUN_TIMEOUT = timedelta(days=365)
+
+
+class EngineUnavailable(Exception):
+    """Temporal cannot be reached; the text says where it was looked for."""
+
+
+class RunState(StrEnum):
+    """Where a run stands in Temporal; `missing` when Temporal never heard of it (or forgot it)."""
+
+    MISSING = "missing"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TERMINATED = "terminated"
+    TIMED_OUT = "timed_out"
+
+
+STATES = {
+    WorkflowExecutionStatus.COMPLETED: RunState.COMPLETED,
+    WorkflowExecutionStatus.FAILED: RunState.FAILED,
+    WorkflowExecutionStatus.CANCELED: RunState.CANCELLED,
+    WorkflowExecutionStatus.TERMINATED: RunState.TERMINATED,
+    WorkflowExecutionStatus.TIMED_OUT: RunState.TIMED_OUT,
+}
+
+
+async def connect(settings: Settings) -> Client:
+    """A connected client; waits, with growing pauses, until Temporal answers."""
+    pause = 0.2
+    while True:
+        try:
+            async with asyncio.timeout(10):
+                return await _client(settings, lazy=False)
+        except (RuntimeError, TimeoutError) as error:
+            logger.warning("Temporal does not answer yet (%s); trying again in %.1f s", error, pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def open_engine(settings: Settings) -> "Engine":
+    """An engine that connects when it is first used, so that a process can start before Temporal does."""
+    return Engine(await _client(settings, lazy=True))
+
+
+async def _client(settings: Settings, *, lazy: bool) -> Client:
+    config: dict[str, Any] = {**ClientConfig.load_client_connect_config()}
+    # Settings also reads .env, which Temporal's own loader does not.
+    if settings.temporal_address:
+        config["target_host"] = settings.temporal_address
+    config.setdefault("target_host", "localhost:7233")
+    return await Client.connect(**config, lazy=lazy)
+
+
+class Engine:
+    """Starts, stops and looks up runs.
+
+    Every method answers within `PATIENCE` seconds or raises `EngineUnavailable`.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @property
+    def address(self) -> str:
+        """host:port of Temporal."""
+        return self._client.service_client.config.target_host
+
+    async def start(self, execution_id: str, task: RunTask) -> None:
+        """Hand a run to Temporal. Starting it again, also after its end, does nothing."""
+        try:
+            await self._ask(
+                self._client.start_workflow(
+                    "execution",
+                    task,
+                    id=execution_id,
+                    task_queue=TASK_QUEUE,
+                    execution_timeout=RUN_TIMEOUT,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                )
+            )
+        except WorkflowAlreadyStartedError:
+            return
+
+    async def cancel(self, execution_id: str) -> None:
+        """Ask a run to stop; one that Temporal does not know or that ended needs no asking."""
+        try:
+            await self._ask(self._client.get_workflow_handle(execution_id).cancel())
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def describe(self, execution_id: str) -> RunState:
+        """Where the run stands in Temporal."""
+        try:
+            found = await self._ask(self._client.get_workflow_handle(execution_id).describe())
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return RunState.MISSING
+            raise
+        return STATES.get(found.status, RunState.RUNNING) if found.status else RunState.RUNNING
+
+    async def healthy(self) -> bool:
+        """Whether Temporal answers and serves."""
+        try:
+            return await self._ask(
+                self._client.service_client.check_health(timeout=timedelta(seconds=PATIENCE))
+            )
+        except (EngineUnavailable, RPCError):
+            return False
+
+    async def _ask(self, call: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await call
+        except RPCError as error:
+            if error.status in UNREACHABLE:
+                raise self._unavailable() from error
+            raise
+        except (TimeoutError, RuntimeError) as error:
+            # A lazy client that cannot connect says so with a RuntimeError.
+            raise self._unavailable() from error
+
+    def _unavailable(self) -> EngineUnavailable:
+        return EngineUnavailable(f"Temporal at {self.address} does not answer.")
+
+
+UNREACHABLE = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.UNKNOWN,
+    }
+)

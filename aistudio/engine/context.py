@@ -1,0 +1,150 @@
+"""A running node's view of its run: what nodes/ asks for, answered from PostgreSQL and the model."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from aistudio.engine.deltas import DeltaWriter
+from aistudio.engine.snapshots import Snapshot
+from aistudio.graph import references
+from aistudio.graph.definition import Node
+from aistudio.graph.errors import ErrorCode, NodeError
+from aistudio.graph.events import EventType
+from aistudio.graph.kinds import Kinds
+from aistudio.graph.lineage import absorbed_ports, live_ancestors, live_predecessors
+from aistudio.llm.client import ModelClient, ModelError
+from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.store.results import Result
+
+
+class RunContext:
+    """One attempt's `NodeContext`.
+
+    Args:
+        results: what the nodes upstream have made, by id.
+        deltas: where the model's text goes while it comes.
+    """
+
+    def __init__(
+        self,
+        *,
+        node: Node,
+        attempt: int,
+        snapshot: Snapshot,
+        kinds: Kinds,
+        results: Mapping[str, Result],
+        global_variables: Mapping[str, JsonValue],
+        model: ModelClient,
+        deltas: DeltaWriter,
+    ) -> None:
+        self._node = node
+        self._attempt = attempt
+        self._snapshot = snapshot
+        self._kinds = kinds
+        self._results = results
+        self._global_variables = global_variables
+        self._model = model
+        self._deltas = deltas
+
+    @property
+    def node_id(self) -> str:
+        return self._node.id
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt
+
+    @property
+    def run_input(self) -> dict[str, JsonValue] | None:
+        return self._snapshot.run_input
+
+    def resolve(self, template: str) -> str:
+        return references.resolve(template, self.scope)
+
+    def resolve_value(self, template: str) -> JsonValue:
+        return references.resolve_value(template, self.scope)
+
+    def ancestors(self) -> Sequence[Upstream]:
+        ids = live_ancestors(self._snapshot.workflow, self._node.id, self._live_ports)
+        return self._upstream(
+            node_id
+            for node_id in ids
+            if self._results[node_id].type is EventType.NODE_COMPLETED
+            and self._kinds[self._snapshot.nodes[node_id].kind].passes_output
+        )
+
+    def predecessors(self) -> Sequence[Upstream]:
+        return self._upstream(
+            live_predecessors(self._snapshot.workflow, self._node.id, self._live_ports)
+        )
+
+    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+        try:
+            completion = await self._model.complete(
+                system=request.system,
+                user=request.user,
+                model=request.model,
+                temperature=request.temperature,
+                max_tokens=request.max_tokens,
+                on_text=self._deltas.write,
+            )
+        except ModelError as error:
+            raise NodeError(
+                ErrorCode(error.code),
+                error.message,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+            ) from None
+        return ModelAnswer(
+            text=completion.text,
+            model=completion.model,
+            input_tokens=completion.input_tokens,
+            output_tokens=completion.output_tokens,
+            cost_usd=completion.cost_usd,
+            first_token_ms=completion.first_token_ms,
+            simulated=completion.simulated,
+        )
+
+    @cached_property
+    def scope(self) -> Mapping[str, JsonValue]:
+        return {
+            "nodes": {node_id: result.output for node_id, result in self._results.items()},
+            "trigger": self._trigger(),
+            "variables": self._snapshot.workflow.variables,
+            "global": dict(self._global_variables),
+        }
+
+    def _trigger(self) -> JsonValue:
+        if self.run_input is not None:
+            return self.run_input
+        # Known beforehand: the first trigger need not be upstream of this node, nor have run by now.
+        for node in self._snapshot.workflow.nodes:
+            spec = self._kinds.get(node.kind)
+            if spec is not None and spec.trigger:
+                sample: JsonValue = {"input": node.config.get("input", "")}
+                return sample if node.pinned_output is None else node.pinned_output
+        return {}
+
+    @cached_property
+    def _live_ports(self) -> dict[str, tuple[str, ...]]:
+        live: dict[str, tuple[str, ...]] = {}
+        for node_id, result in self._results.items():
+            node = self._snapshot.nodes[node_id]
+            spec = self._kinds[node.kind]
+            if result.type is EventType.NODE_FAILED:
+                live[node_id] = absorbed_ports(node, spec)
+            else:
+                live[node_id] = spec.live_ports(node.config, result.output)
+        return live
+
+    def _upstream(self, node_ids: Iterable[str]) -> list[Upstream]:
+        return [
+            Upstream(
+                node_id=node_id,
+                title=self._snapshot.nodes[node_id].title,
+                kind=self._snapshot.nodes[node_id].kind,
+                output=self._results[node_id].output,
+            )
+            for node_id in node_ids
+        ]

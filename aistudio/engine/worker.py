@@ -1,0 +1,84 @@
+"""The process that works on runs: a Temporal worker that outlives its servers' absences."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from aistudio.engine.activities import Activities
+from aistudio.engine.attempt import Tools
+from aistudio.engine.client import Engine
+from aistudio.engine.messages import TASK_QUEUE
+from aistudio.engine.reconciler import reconcile_for_ever
+from aistudio.engine.workflow import ExecutionWorkflow
+from aistudio.llm.client import ModelClient
+from aistudio.nodes import registry
+from aistudio.nodes.context import NodeKind
+from aistudio.settings import Settings
+from aistudio.store.database import Database
+from aistudio.store.migrations import wait_for_schema
+
+logger = logging.getLogger(__name__)
+
+ACTIVITIES_AT_ONCE = 200
+RUNS_IN_MEMORY = 500
+# Short pieces of work end by themselves; a model call is cut off and made again by the next worker.
+GRACE = timedelta(seconds=2)
+# Also what a cancel waits for when the server cannot push it.
+HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 15.0
+
+
+async def run_worker(
+    client: Client,
+    database: Database,
+    model: ModelClient,
+    settings: Settings,
+    kinds: Mapping[str, NodeKind] | None = None,
+) -> None:
+    """Work until cancelled: wait for the schema, run nodes, and look after runs that were left behind.
+
+    What was running when it is cancelled goes on in the next worker.
+    """
+    tools = Tools(
+        database=database,
+        model=model,
+        kinds=registry.kinds() if kinds is None else kinds,
+        global_variables=settings.global_variables,
+    )
+    await wait_for_schema(database)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_work_for_ever(client, tools))
+        group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
+
+
+def build_worker(client: Client, tools: Tools) -> Worker:
+    """The Temporal worker, not yet running."""
+    activities = Activities(tools)
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[ExecutionWorkflow],
+        activities=[activities.run_node, activities.finish],
+        max_concurrent_activities=ACTIVITIES_AT_ONCE,
+        max_cached_workflows=RUNS_IN_MEMORY,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=GRACE,
+        workflow_failure_exception_types=[Exception],
+    )
+
+
+async def _work_for_ever(client: Client, tools: Tools) -> None:
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            await build_worker(client, tools).run()
+        except Exception:
+            logger.exception("The worker broke; starting it again in %.1f s", pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)

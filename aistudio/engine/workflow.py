@@ -1,0 +1,187 @@
+"""The Temporal workflow that interprets a graph. It decides who runs when; activities do everything else."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ActivityCancellationType, ActivityHandle
+
+with workflow.unsafe.imports_passed_through():
+    from aistudio.engine.messages import (
+        STOPPED,
+        Ending,
+        FinishTask,
+        NodeOutcome,
+        NodeTask,
+        Outcome,
+        RunError,
+        RunTask,
+        Skips,
+    )
+    from aistudio.graph.scheduler import Plan, Scheduler, SkipReason, Step
+
+RUNNING_AT_ONCE = 50
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+# Beyond the node's own timeout: time to read what it needs and to store what it made.
+STORING = timedelta(minutes=15)
+
+# The activity says itself when a node may be tried again. This policy is for attempts it could not
+# answer for, because its worker was lost; the activity counts those as well, this is the last resort.
+LOST_ATTEMPTS = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=1.0, maximum_attempts=200
+)
+UNTIL_WRITTEN = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
+)
+
+T = TypeVar("T")
+
+
+@workflow.defn(name="execution", failure_exception_types=[Exception])
+class ExecutionWorkflow:
+    """One run of a graph: completed, failed and cancelled here as in PostgreSQL."""
+
+    @workflow.init
+    def __init__(self, task: RunTask) -> None:
+        self._task = task
+        self._scheduler = Scheduler(_plan(task))
+        self._queue: deque[tuple[int, str]] = deque()
+        self._running: dict[ActivityHandle[NodeOutcome], tuple[int, dict[int, SkipReason]]] = {}
+        self._unwritten: dict[int, SkipReason] = {}
+
+    @workflow.run
+    async def run(self, task: RunTask) -> None:
+        """Run every node that becomes ready, then write how it ended.
+
+        Raises:
+            CancelledError: the run was cancelled.
+            ApplicationError: the run failed; `type` is the error's code.
+        """
+        outcome: Outcome = "completed"
+        error: RunError | None = None
+        try:
+            await self._run_nodes()
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+        except ActivityError as failure:
+            error = _reason(failure)
+        except Exception as failure:
+            workflow.logger.exception("The workflow's own code failed")
+            error = RunError(code="internal", message=f"The engine failed ({type(failure).__name__}).")
+        if error is not None:
+            outcome = "failed"
+        await _whatever_comes(self._stop_nodes())
+        ending = await _whatever_comes(self._finish(outcome, error))
+        if ending.outcome == "cancelled":
+            raise asyncio.CancelledError
+        if ending.error is not None:
+            raise ApplicationError(ending.error.message, type=ending.error.code, non_retryable=True)
+
+    async def _run_nodes(self) -> None:
+        self._take(self._scheduler.start())
+        while self._queue or self._running:
+            while self._queue and len(self._running) < RUNNING_AT_ONCE:
+                self._start(*self._queue.popleft())
+            done, _ = await workflow.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            for handle in done:
+                outcome = await handle
+                node, carried = self._running.pop(handle)
+                for skipped in carried:
+                    self._unwritten.pop(skipped, None)
+                live = [str(port) for port in outcome.live]
+                self._take(self._scheduler.settle(str(node), live))
+
+    def _take(self, step: Step) -> None:
+        ready_at = workflow.now().isoformat()
+        self._queue.extend((int(node), ready_at) for node in step.ready)
+        for skip in step.skipped:
+            self._unwritten[int(skip.node_id)] = skip.reason
+
+    def _start(self, node: int, ready_at: str) -> None:
+        carried = dict(self._unwritten)
+        handle: ActivityHandle[NodeOutcome] = workflow.start_activity(
+            "run_node",
+            NodeTask(
+                execution_id=self._task.execution_id,
+                node=node,
+                ready_at=ready_at,
+                skips=_skips(carried),
+            ),
+            result_type=NodeOutcome,
+            start_to_close_timeout=timedelta(seconds=self._task.timeouts[node]) + STORING,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=LOST_ATTEMPTS,
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=self._task.names[node] if self._task.names else None,
+        )
+        self._running[handle] = (node, carried)
+
+    async def _stop_nodes(self) -> None:
+        for handle in self._running:
+            handle.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _finish(self, outcome: Outcome, error: RunError | None) -> Ending:
+        ending: Ending = await workflow.execute_activity(
+            "finish",
+            FinishTask(
+                execution_id=self._task.execution_id,
+                outcome=outcome,
+                error=error,
+                skips=_skips(self._unwritten),
+            ),
+            result_type=Ending,
+            start_to_close_timeout=timedelta(minutes=1),
+            retry_policy=UNTIL_WRITTEN,
+        )
+        return ending
+
+
+async def _whatever_comes(step: Coroutine[Any, Any, T]) -> T:
+    """Take a step of a run that is already ending: a cancel that comes now is too late to stop it."""
+    task = asyncio.create_task(step)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
+
+
+def _plan(task: RunTask) -> Plan:
+    return Plan(
+        nodes=tuple(str(node) for node in range(len(task.routes))),
+        edges=tuple(
+            (str(node), str(port), str(target))
+            for node, ports in enumerate(task.routes)
+            for port, targets in enumerate(ports)
+            for target in targets
+        ),
+        triggers=tuple(str(node) for node in task.triggers),
+    )
+
+
+def _skips(skips: dict[int, SkipReason]) -> Skips:
+    def because(reason: SkipReason) -> list[int]:
+        return [node for node, why in skips.items() if why == reason]
+
+    return Skips(
+        branch_not_taken=because("branch_not_taken"), not_connected=because("not_connected")
+    )
+
+
+def _reason(failure: ActivityError) -> RunError:
+    cause = failure.cause
+    if isinstance(cause, ApplicationError) and cause.type == STOPPED:
+        return RunError(code="internal", message="The run was stopped from outside.")
+    if isinstance(cause, ApplicationError) and cause.non_retryable and cause.type:
+        return RunError(code=cause.type, message=cause.message)
+    return RunError(
+        code="internal",
+        message="A node's worker was lost again and again. Look into the worker's log, then run it again.",
+    )
