@@ -1,8 +1,10 @@
 """The way to PostgreSQL: one pool of connections per process."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -53,9 +55,12 @@ class Database:
             max_overflow=POOL_OVERFLOW,
             pool_timeout=POOL_WAIT_SECONDS,
             pool_pre_ping=True,
+            # The connection used last has the statements prepared.
+            pool_use_lifo=True,
             use_native_hstore=False,
         )
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
         self._repeatable = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     @asynccontextmanager
@@ -78,6 +83,10 @@ class Database:
         with unavailable():
             async with self._repeatable.begin() as connection:
                 yield connection
+
+    def turn(self, row: str) -> asyncio.Lock:
+        """A lock for writers of one row: they wait for each other here, with no connection in hand."""
+        return self._turns.setdefault(row, asyncio.Lock())
 
     async def close(self) -> None:
         """Close every connection."""
@@ -105,6 +114,16 @@ async def writing(source: Source) -> AsyncIterator[AsyncConnection]:
         yield source
     else:
         async with source.begin() as connection:
+            yield connection
+
+
+@asynccontextmanager
+async def writing_to(source: Source, row: str) -> AsyncIterator[AsyncConnection]:
+    """Like `writing`, after waiting for this process's other writers of the same row."""
+    if isinstance(source, AsyncConnection):
+        yield source
+    else:
+        async with source.turn(row), source.begin() as connection:
             yield connection
 
 

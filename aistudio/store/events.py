@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aistudio.graph.events import TERMINAL_EVENTS, Event, EventType
 from aistudio.store import results
-from aistudio.store.database import Source, reading, writing
+from aistudio.store.database import Source, reading, writing_to
 from aistudio.store.encoding import dumps, escape, iso, parse_id
 from aistudio.store.notices import CHANNEL, MAX_BYTES
 from aistudio.store.tables import AnyText
@@ -260,13 +260,14 @@ async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) 
         stale, written = await _append(source, parameters)
         # The first try took the lock, and inside a transaction keeps it.
         return (await _append(source, parameters))[1] if stale else written
-    async with source.connect() as connection:
-        stale, written = await _append(connection, parameters)
-    if not stale:
-        return written
-    async with source.begin() as connection:
-        await connection.execute(LOCK, {"execution_id": this})
-        return (await _append(connection, parameters))[1]
+    async with source.turn(this):
+        async with source.connect() as connection:
+            stale, written = await _append(connection, parameters)
+        if not stale:
+            return written
+        async with source.begin() as connection:
+            await connection.execute(LOCK, {"execution_id": this})
+            return (await _append(connection, parameters))[1]
 
 
 async def complete_node(
@@ -350,7 +351,7 @@ async def finish(
     if this is None:
         return []
     payload = {} if error is None else {"error": dict(error)}
-    async with writing(source) as connection:
+    async with writing_to(source, this) as connection:
         await connection.execute(LOCK, {"execution_id": this})
         written = await append(connection, this, before)
         opened = (await connection.execute(OPEN_NODES, {"execution_id": this})).all()

@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, insert, select
 
 from aistudio.graph.events import TERMINAL_STATUSES, EventType, ExecutionStatus
 from aistudio.store import events, idempotency, paging
-from aistudio.store.database import Source, reading, writing
+from aistudio.store.database import Source, reading, writing, writing_to
 from aistudio.store.encoding import parse_id
 from aistudio.store.events import NewEvent
 from aistudio.store.idempotency import Claim
@@ -187,7 +187,7 @@ async def request_cancel(
     this = parse_id(execution_id)
     if this is None:
         return None
-    async with writing(source) as connection:
+    async with writing_to(source, this) as connection:
         found = await connection.execute(LOCK_STATUS, {"this": this, "owner": owner_id})
         current = found.scalar_one_or_none()
         if current is None:

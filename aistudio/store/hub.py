@@ -68,22 +68,20 @@ class Hub:
 
     Begins to listen with the first subscriber. A lost connection is made again with growing pauses, and then
     everybody gets a `Gap`, for nobody knows what was missed.
+
+    Attributes:
+        connected: whether it hears PostgreSQL right now.
     """
 
     def __init__(self, url: str) -> None:
         self._conninfo = make_conninfo("", **parameters(url))
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
-        self._connected = asyncio.Event()
-
-    @property
-    def connected(self) -> bool:
-        """Whether it hears PostgreSQL right now."""
-        return self._connected.is_set()
+        self.connected = False
 
     def start(self) -> None:
         """Begin to listen, in the running event loop; once is enough."""
-        if self._listener is None:
+        if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen(), name="store-hub")
 
     async def close(self) -> None:
@@ -120,7 +118,7 @@ class Hub:
                 ) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     pause = FIRST_BACK_OFF_SECONDS
-                    self._connected.set()
+                    self.connected = True
                     for subscription in self._everybody():
                         subscription._deliver(EVERYTHING)
                     await self._receive(connection)
@@ -129,7 +127,7 @@ class Hub:
             except Exception:
                 logger.exception("Listening for events failed; beginning anew")
             finally:
-                self._connected.clear()
+                self.connected = False
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_BACK_OFF_SECONDS)
 

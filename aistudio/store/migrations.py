@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+from alembic.command import upgrade as apply_missing
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
@@ -15,7 +16,6 @@ from sqlalchemy.pool import NullPool
 
 from aistudio.store.database import Database, parameters, reason, unavailable
 from aistudio.store.errors import DatabaseUnavailable, MigrationError
-from alembic import command
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def upgrade(url: str) -> None:
             connection.execute(TAKE_LOCK, {"key": LOCK_KEY})
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            apply_missing(config, "head")
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(reason(error)) from error

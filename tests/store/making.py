@@ -1,0 +1,45 @@
+"""Short words for what store tests make over and over."""
+
+from typing import Any
+
+from aistudio.graph.events import Event, EventType
+from aistudio.store import events, executions, workflows
+from aistudio.store.database import Database
+from aistudio.store.events import NewEvent
+from aistudio.store.executions import Execution
+
+OWNER = "owner"
+GRAPH: dict[str, Any] = {"schema": 1, "nodes": [], "edges": []}
+
+
+async def new_run(database: Database) -> str:
+    """A run of a new workflow, which holds `execution_started` and no more."""
+    workflow = await workflows.create(database, OWNER, name="Flow", graph=GRAPH)
+    run_id, _ = await executions.create(
+        database, OWNER, workflow_id=workflow.id, version=None, graph=workflow.graph
+    )
+    return run_id
+
+
+def started(node_id: str, attempt: int = 1) -> NewEvent:
+    return NewEvent(type=EventType.NODE_STARTED, node_id=node_id, attempt=attempt)
+
+
+def of_node(event_type: EventType, node_id: str, attempt: int = 1) -> NewEvent:
+    return NewEvent(type=event_type, node_id=node_id, attempt=attempt)
+
+
+async def complete(database: Database, run_id: str, node_id: str, **details: Any) -> list[Event]:
+    return await events.complete_node(
+        database, run_id, node_id, attempt=1, output={"response": "ok"}, duration_ms=5, details=details
+    )
+
+
+async def row(database: Database, run_id: str) -> Execution:
+    found = await executions.get(database, OWNER, run_id)
+    assert found is not None
+    return found
+
+
+def told(written: list[Event]) -> list[tuple[int, str, str | None]]:
+    return [(event.sequence, event.type.value, event.node_id) for event in written]
