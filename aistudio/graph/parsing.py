@@ -16,11 +16,13 @@ class Refusal(NamedTuple):
         type: pydantic's name for this sort of mistake.
         inside: where, from the value that was read.
         message: a sentence for people.
+        value: what stands there; for a missing key, what it is missing from.
     """
 
     type: str
     inside: tuple[str | int, ...]
     message: str
+    value: JsonValue
 
 
 def read(model: type[M], text: str) -> M:
@@ -73,4 +75,4 @@ def _explained(detail: ErrorDetails, raw: JsonValue) -> Refusal:
             message = f"{name} is not known here."
         case _:
             message = f"{name}: {detail['msg'].removeprefix('Value error, ')}"
-    return Refusal(detail["type"], tuple(inside), message)
+    return Refusal(detail["type"], tuple(inside), message, value)

@@ -73,9 +73,9 @@ def _read_document(raw: dict[str, JsonValue], text: str, report: Report) -> Work
         return read(Workflow, text)
     except ValidationError as error:
         for refusal in refusals(error, raw):
-            # Any other name would be a port, and there is only one; anything but a text is no name.
-            port = refusal.type == "literal_error" and refusal.inside[2:] == ("target_port",)
-            code = ProblemCode.UNKNOWN_PORT if port else ProblemCode.INVALID_CONFIG
+            code = ProblemCode.INVALID_CONFIG
+            if refusal.inside[2:] == ("target_port",) and isinstance(refusal.value, str):
+                code = ProblemCode.UNKNOWN_PORT
             report.add(code, refusal.inside, refusal.message)
         return None
 
