@@ -18,7 +18,7 @@ class AgentConfig(BaseModel):
     system_prompt: str = Field(
         min_length=1,
         title="System prompt",
-        description="What the agent should do; takes references such as {{trigger.input}}.",
+        description="What the agent should do. Everything above the node is its question.",
         json_schema_extra={"x-control": "template"},
     )
     model: str | None = Field(
@@ -67,7 +67,11 @@ def user_message(ancestors: list[Upstream]) -> str:
 
 
 async def run(config: AgentConfig, context: NodeContext) -> NodeResult:
-    """Ask the model once; the answer is the output, an empty one included."""
+    """Output the model's answer as `response`; an empty answer is an answer.
+
+    The system prompt is the instruction. The question is everything that completed above this node:
+    its title as a heading, and its text (or else its JSON), without decisions.
+    """
     answer = await context.call_model(
         ModelRequest(
             system=context.resolve(config.system_prompt),

@@ -20,7 +20,10 @@ class DecisionConfig(BaseModel):
 
 
 async def run(config: DecisionConfig, context: NodeContext) -> NodeResult:
-    """Take the first branch that matches; its id is the output and the live port."""
+    """Output the id of the first branch that matches as `branch`; the run goes on from its port.
+
+    When none matches the node fails, so the last branch had better have no conditions.
+    """
     branch = choose(config.branches, context.scope)
     return NodeResult(output={"branch": branch}, details={"branch": branch})
 

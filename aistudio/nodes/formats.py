@@ -188,11 +188,12 @@ def _cards(value: JsonValue) -> Row | None:
     rows = _rows(value)
     if not rows:
         return None
-    if len(rows) == 1:
+    named = all(row.keys() == {"label", "value"} for row in rows)
+    if len(rows) == 1 and not named:
         return dict(_flat(rows[0]))
-    if not all(len(row) == 2 and _is_scalar([*row.values()][1]) for row in rows):
+    if not all(len(row) == 2 and all(map(_is_scalar, row.values())) for row in rows):
         return None
-    pairs = [tuple(row.values()) for row in rows]
+    pairs = [(row["label"], row["value"]) if named else tuple(row.values()) for row in rows]
     labels = distinct(label if isinstance(label, str) else compact(label) for label, _ in pairs)
     return dict(zip(labels, (card for _, card in pairs), strict=True))
 

