@@ -1,7 +1,7 @@
 """What a node kind is, as data: its configuration, its ports, where it holds references."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, JsonValue
@@ -37,6 +37,8 @@ class KindSpec:
         icon: a lucide icon name.
         group: the palette group.
         config: the pydantic model of `config`; unknown keys are refused.
+        headline: the config field that says on the card what this node does; empty: the summary does.
+        starter: the configuration of a node that was just added.
         ports: out ports every node of this kind has; the reserved `error` port is not listed.
         ports_from: out ports made from the configuration, in its order.
         templates: dotted paths of config texts that take references; `*` stands for any index or key.
@@ -52,6 +54,8 @@ class KindSpec:
     icon: str
     group: Group
     config: type[BaseModel]
+    headline: str = ""
+    starter: Mapping[str, JsonValue] = field(default_factory=dict)
     ports: tuple[str, ...] = ("out",)
     ports_from: PortsFrom | None = None
     templates: tuple[str, ...] = ()

@@ -100,6 +100,8 @@ KIND = NodeKind(
         icon="bot",
         group="AI",
         config=AgentConfig,
+        headline="system_prompt",
+        starter={"system_prompt": "Answer in a few clear sentences."},
         templates=("system_prompt",),
     ),
     run=run,

@@ -36,6 +36,17 @@ KIND = NodeKind(
         icon="split",
         group="Logic",
         config=DecisionConfig,
+        headline="branches",
+        starter={
+            "branches": [
+                {
+                    "id": "match",
+                    "label": "Match",
+                    "conditions": [{"left": "{{trigger.input}}", "operator": "contains", "right": ""}],
+                },
+                {"id": "otherwise", "label": "Everything else", "conditions": []},
+            ]
+        },
         ports=(),
         ports_from=PortsFrom(field="branches"),
         templates=("branches.*.conditions.*.left", "branches.*.conditions.*.right"),

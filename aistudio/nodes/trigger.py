@@ -36,6 +36,7 @@ KIND = NodeKind(
         icon="play",
         group="Trigger",
         config=TriggerConfig,
+        headline="input",
         trigger=True,
     ),
     run=run,

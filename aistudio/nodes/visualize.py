@@ -64,6 +64,7 @@ KIND = NodeKind(
         icon="chart-column",
         group="Output",
         config=VisualizeConfig,
+        headline="mode",
     ),
     run=run,
 )

@@ -65,5 +65,7 @@ def _kind(spec: KindSpec) -> NodeKindView:
         ),
         "trigger": spec.trigger,
         "waits": spec.waits,
+        "headline": spec.headline,
+        "starter": dict(spec.starter),
         "config_schema": spec.config.model_json_schema(),
     }

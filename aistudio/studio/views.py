@@ -182,7 +182,10 @@ class PortsFromView(TypedDict):
 
 
 class NodeKindView(TypedDict):
-    """A node kind: what the palette, the properties form and a program need to know of it."""
+    """A node kind: what the palette, the properties form and a program need to know of it.
+
+    `headline` names the config field that a card shows; `starter` is the config of a node just added.
+    """
 
     name: str
     title: str
@@ -193,6 +196,8 @@ class NodeKindView(TypedDict):
     ports_from: PortsFromView | None
     trigger: bool
     waits: bool
+    headline: str
+    starter: dict[str, JsonValue]
     config_schema: dict[str, JsonValue]
 
 

@@ -21,12 +21,5 @@ def templates(catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _kind(kind: dict[str, Any]) -> dict[str, Any]:
-    schema = kind["config_schema"]
-    on_card = [field for field, hints in schema.get("properties", {}).items() if hints.get("x-on-card")]
-    return {
-        **{key: kind[key] for key in ("title", "summary", "group", "ports", "ports_from", "trigger")},
-        "kind": kind["name"],
-        "schema": schema,
-        "card_field": on_card[0] if on_card else None,
-        "example": (schema.get("examples") or [{}])[0],
-    }
+    shown = ("title", "summary", "group", "ports", "ports_from", "trigger", "headline", "starter")
+    return {"kind": kind["name"], "schema": kind["config_schema"], **{key: kind[key] for key in shown}}

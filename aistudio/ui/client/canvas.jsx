@@ -10,6 +10,7 @@ import {
   ReactFlowProvider,
   getBezierPath,
   useReactFlow,
+  useStore,
 } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { toast } from "sonner";
@@ -30,10 +31,10 @@ import {
 import { EmptyCanvas } from "./empty.jsx";
 import { explain, refusal } from "./rules.js";
 import { isTaken, useRun } from "./run.js";
-import { setViewport } from "./viewport.js";
+import { fit, setViewport } from "./viewport.js";
 
 const GRID = [16, 16];
-const FIT = { padding: 0.15, maxZoom: 1 };
+const MAP_SIZE = { width: 132, height: 84 };
 
 const Wire = memo(function Wire({ source, sourceHandleId, selected, ...place }) {
   const taken = useRun((state) => isTaken(state.nodes[source], sourceHandleId));
@@ -75,18 +76,28 @@ function useShortcuts() {
   }, []);
 }
 
-/** Fit the view once a workflow's cards are first measured. */
-function useFirstFit(flow) {
+/** Fit the view when a workflow is opened, and with every change of a run's or a panel's, until it is moved. */
+function useFit() {
   const id = useDraft((state) => state.id);
-  const fitted = useRef(null);
+  const status = useRun((state) => state.status);
   const measured = useDraft(
     (state) => state.flowNodes.length > 0 && state.flowNodes.every((node) => node.measured?.width),
   );
+  const width = useStore((state) => state.width);
+  const height = useStore((state) => state.height);
+  const fitted = useRef(null);
+  const moved = useRef(false);
   useEffect(() => {
-    if (!measured || fitted.current === id) return;
+    moved.current = false;
+  }, [id]);
+  useEffect(() => {
+    if (!measured || moved.current) return;
+    fit({ animate: fitted.current === id });
     fitted.current = id;
-    flow.fitView(FIT);
-  }, [measured, id, flow]);
+  }, [measured, id, status, width, height]);
+  return useCallback((event) => {
+    if (event) moved.current = true;
+  }, []);
 }
 
 function Flow() {
@@ -95,8 +106,8 @@ function Flow() {
   const flow = useReactFlow();
   const lastRefusal = useRef(null);
   useShortcuts();
-  useFirstFit(flow);
   useEffect(() => setViewport(flow), [flow]);
+  const onMove = useFit();
 
   const onConnect = useCallback((connection) => addEdge({ ...connection, sourceHandle: connection.sourceHandle ?? "out" }), []);
   const isValidConnection = useCallback((connection) => {
@@ -146,6 +157,7 @@ function Flow() {
       onNodeDragStop={onNodeDragStop}
       onSelectionDragStop={onSelectionDragStop}
       onDelete={onDelete}
+      onMoveStart={onMove}
       onDrop={onDrop}
       onDragOver={onDragOver}
       deleteKeyCode={deleteKeys}
@@ -158,8 +170,8 @@ function Flow() {
       proOptions={{ hideAttribution: true }}
     >
       <Background variant={BackgroundVariant.Dots} gap={16} size={1.2} />
-      <MiniMap pannable zoomable ariaLabel="Map of the workflow" />
-      <Controls showInteractive={false} fitViewOptions={FIT} />
+      <MiniMap pannable zoomable ariaLabel="Map of the workflow" style={MAP_SIZE} />
+      <Controls showInteractive={false} onFitView={() => fit({ animate: true })} />
     </ReactFlow>
   );
 }

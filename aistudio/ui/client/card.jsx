@@ -17,8 +17,9 @@ const firstLine = (value) => (typeof value === "string" ? value.trim().split("\n
 /** One muted line that says what the node does, from its own configuration. */
 const describe = (node, kind) => {
   if (!kind) return `Unknown kind “${node.kind}”`;
-  const config = node.config ?? {};
-  const shown = config[kind.card_field];
+  const schema = kind.schema.properties?.[kind.headline] ?? {};
+  const shown = node.config?.[kind.headline] ?? schema.default;
+  if (schema.enum) return `${schema.title}: ${String(shown).replaceAll("_", " ")}`;
   if (Array.isArray(shown)) return `${shown.length} ${shown.length === 1 ? "branch" : "branches"}`;
   return firstLine(shown) || kind.summary;
 };

@@ -160,7 +160,7 @@ export const addNode = (kind, position) => {
     kind,
     title: catalog[kind]?.title ?? kind,
     position: { x: Math.round(position.x / 16) * 16, y: Math.round(position.y / 16) * 16 },
-    config: structuredClone(catalog[kind]?.example ?? {}),
+    config: structuredClone(catalog[kind]?.starter ?? {}),
   };
   edit((draft) => ({ ...draft, nodes: [...draft.nodes, node] }));
   select([id]);

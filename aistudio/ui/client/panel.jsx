@@ -1,6 +1,7 @@
 // The run panel under the canvas: where the run stands, and its log.
 import { useEffect, useRef, useState } from "react";
 import { ChevronDown, ChevronUp } from "lucide-react";
+import { useShallow } from "zustand/react/shallow";
 import { nodeById, select, useDraft } from "./draft.js";
 import { Output } from "./result.jsx";
 import { TERMINAL, formatSeconds, isActive, seconds, useRun } from "./run.js";
@@ -98,8 +99,21 @@ function Log() {
   );
 }
 
-function SelectedOutput() {
-  const id = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
+/** The selected node, or else the last one of the graph that has completed: the run's result. */
+const useShownNode = () => {
+  const selected = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
+  const ends = useDraft(useShallow((state) => endsOf(state)));
+  const result = useRun((state) => ends.findLast((id) => state.nodes[id]?.status === "completed"));
+  return selected ?? result;
+};
+
+const endsOf = ({ flowNodes, flowEdges }) => {
+  const sources = new Set(flowEdges.map((edge) => edge.source));
+  return flowNodes.map((node) => node.id).filter((id) => !sources.has(id));
+};
+
+function NodeOutput() {
+  const id = useShownNode();
   const title = useDraft((state) => (id ? nodeById(state, id)?.title || id : null));
   const node = useRun((state) => (id ? state.nodes[id] : undefined));
   if (!id) return <p className="muted output-none">Select a node to read what it made.</p>;
@@ -148,7 +162,7 @@ export function RunPanel() {
       {open && id ? (
         <div className="panel-body">
           <Log />
-          <SelectedOutput />
+          <NodeOutput />
         </div>
       ) : null}
     </section>

@@ -177,6 +177,7 @@ export const isTaken = (node, sourcePort) => {
 export const seconds = (from, to) => Math.max(0, (new Date(to) - new Date(from)) / 1000);
 
 export const formatSeconds = (value) => {
+  if (value < 0.1) return `${Math.round(value * 1000)} ms`;
   if (value < 10) return `${value.toFixed(1)} s`;
   if (value < 60) return `${Math.round(value)} s`;
   return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
@@ -190,7 +191,6 @@ export const measures = (node) => {
   if (node.details?.duration_ms !== undefined) parts.push(formatSeconds(node.details.duration_ms / 1000));
   const usage = node.details?.usage;
   if (usage) parts.push(`${usage.input_tokens + usage.output_tokens} tok`);
-  if (node.details?.cost_usd !== undefined && node.details.cost_usd !== null)
-    parts.push(formatCost(node.details.cost_usd));
+  if (node.details?.cost_usd) parts.push(formatCost(node.details.cost_usd));
   return parts.join(" · ");
 };

@@ -7,6 +7,13 @@ export const setViewport = (instance) => {
 
 const reducedMotion = () => window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+// Room for the controls on the left and the map on the right.
+const PADDING = { top: "32px", bottom: "32px", left: "64px", right: "172px" };
+
+/** Show the whole graph beside what floats over it. */
+export const fit = ({ animate }) =>
+  flow?.fitView({ padding: PADDING, maxZoom: 1, duration: animate && !reducedMotion() ? 200 : 0 });
+
 export const centre = (id) =>
   flow?.fitView({ nodes: [{ id }], maxZoom: 1, padding: 0.4, duration: reducedMotion() ? 0 : 200 });
 
