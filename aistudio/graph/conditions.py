@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from aistudio.graph.definition import Part
 from aistudio.graph.errors import ErrorCode, NodeError
-from aistudio.graph.references import as_text, resolve_value
+from aistudio.graph.references import as_text, resolve_value, shortened
 
 Operator = Literal[
     "equals",
@@ -175,9 +175,8 @@ def _moment(value: JsonValue, condition: Condition) -> datetime:
 
 
 def _mistyped(value: JsonValue, condition: Condition, wanted: str) -> NodeError:
-    shown = as_text(value)
-    shown = shown if len(shown) <= 80 else shown[:80] + "…"
+    given = shortened(as_text(value))
     return NodeError(
         ErrorCode.CONDITION_TYPE,
-        f"`{condition.operator}` needs {wanted} on both sides, and one of them is: {shown}",
+        f"`{condition.operator}` needs {wanted} on both sides, and one of them is: {given}",
     )

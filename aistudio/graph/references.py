@@ -100,6 +100,11 @@ def as_text(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def shortened(text: str) -> str:
+    """The text's beginning, short enough for a message."""
+    return text if len(text) <= 80 else text[:80] + "…"
+
+
 def _parse(match: re.Match[str]) -> Reference | None:
     if match["namespace"] is None:
         return None
@@ -108,9 +113,10 @@ def _parse(match: re.Match[str]) -> Reference | None:
 
 
 def _value(match: re.Match[str], scope: Mapping[str, JsonValue]) -> JsonValue:
+    shown = shortened(match[0])
     reference = _parse(match)
     if reference is None:
-        raise NodeError(ErrorCode.UNRESOLVED_REFERENCE, f"{match[0]} is not a reference that can be read.")
+        raise NodeError(ErrorCode.UNRESOLVED_REFERENCE, f"{shown} is not a reference that can be read.")
     value: JsonValue | _Missing = scope.get(reference.namespace, _MISSING)
     for segment in reference.path:
         value = _child(value, segment)
@@ -119,7 +125,7 @@ def _value(match: re.Match[str], scope: Mapping[str, JsonValue]) -> JsonValue:
     if reference.fallback is None:
         raise NodeError(
             ErrorCode.UNRESOLVED_REFERENCE,
-            f"{match[0]} has no value in this run. Correct the name, or allow it to be missing with "
+            f"{shown} has no value in this run. Correct the name, or allow it to be missing with "
             "`?` or `| default:'…'` before the closing braces.",
         )
     return reference.fallback

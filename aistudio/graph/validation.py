@@ -12,7 +12,7 @@ from aistudio.graph.kinds import ERROR_PORT, Kinds, KindSpec
 from aistudio.graph.limits import MAX_EDGES, MAX_NODES, MAX_SIZE, within_limits
 from aistudio.graph.parsing import Refusal, children, members, read, refusals
 from aistudio.graph.problems import Location, Problem, Report
-from aistudio.graph.references import NAMESPACES, find, find_malformed
+from aistudio.graph.references import NAMESPACES, find, find_malformed, shortened
 from aistudio.graph.topology import Topology
 
 __all__ = ["MAX_EDGES", "MAX_NODES", "MAX_SIZE", "Problem", "Validation", "validate"]
@@ -199,8 +199,7 @@ def _check_references(
     text: str, at: Location, reader: str | None, graph: _Graph, topology: Topology, report: Report
 ) -> None:
     for piece in dict.fromkeys(find_malformed(text)):
-        shown = piece if len(piece) <= 80 else piece[:80] + "…"
-        message = f"{shown} cannot be read. References look like {{{{nodes.id.response}}}}."
+        message = f"{shortened(piece)} cannot be read. References look like {{{{nodes.id.response}}}}."
         report.add(ProblemCode.MALFORMED_REFERENCE, at, message)
     for reference in dict.fromkeys(find(text)):
         if reference.namespace not in NAMESPACES:
