@@ -28,6 +28,7 @@ KEY_LISTS = [
         r"\b(?:extract|include|return)\b(?: the)?(?: following)?\s*:?\s+",
     )
 ]
+DEFAULT_FIELDS = {"summary": "", "topics": "[", "sentiment": "", "next_step": ""}
 KEY_VALUE = re.compile(r"[\"'](\w[\w \-]*)[\"']\s*:\s*(\[[^\]]*\]|\{[^}]*\}|\"[^\"]*\"|[^,}\n]+)")
 PLURAL = re.compile(r"(?i)(?:s|items|list|_list|tags)$")
 NOT_PLURAL = re.compile(r"(?i)(?:status|address|is_\w+|has_\w+|business|class|progress|ss)$")
@@ -38,7 +39,7 @@ STEP_BREAK = re.compile(
 
 def json_text(task: Task) -> str:
     """A JSON document with the fields the prompt names."""
-    source = Source(task.material)
+    source = Source.of(task)
     many = task.asks(
         r"\b(?:array|list) of (?:json )?objects|json (?:array|list)\b(?! of (?:strings|numbers))"
     )
@@ -72,11 +73,11 @@ def _fields(task: Task) -> dict[str, str]:
     for pattern in KEY_LISTS:
         for match in pattern.finditer(prompt):
             found = {_key(offer.label): offer.description for offer in enumeration(prompt[match.end() :])}
-            if found and all(re.fullmatch(r"\w{1,40}", name) for name in found):
+            if len(found) > 1 and all(re.fullmatch(r"\w{1,40}", name) for name in found):
                 return found
     listed = [BULLET.sub("", line) for line in prompt.splitlines() if BULLET.match(line)]
     named = [re.match(r"[\"`*]*(\w+)[\"`*]*\s*(?:[:(=]|-\s)\s*(.*)", line) for line in listed]
-    return {m.group(1): m.group(2) for m in named if m} or {"summary": "", "topics": "[", "sentiment": ""}
+    return {m.group(1): m.group(2) for m in named if m} or DEFAULT_FIELDS
 
 
 def _key(label: str) -> str:
@@ -105,7 +106,9 @@ def _value(name: str, hint: str, source: Source, row: int, task: Task) -> Json:
     if hint.startswith("{"):
         inner = KEY_VALUE.findall(hint[1:]) or [("value", "")]
         return {key: _value(key, told, source, row, task) for key, told in inner}
-    if re.search(r"\bbool|\btrue\b|\bfalse\b|^(?:is|has|should|needs|can)_|_required$", lowered):
+    if re.search(
+        r"\bbool|\btrue\b|\bfalse\b|^(?:is|has|should|needs|can|wants|was|requires)_|_required$", lowered
+    ):
         return judgement.agrees(re.sub(r"[_\W]+", " ", name), text)
     if re.search(r"confidence|probability", lowered):
         return 0.87
@@ -151,7 +154,7 @@ def _series(task: Task) -> list[tuple[str, int | float]]:
     if len(found) < 2:
         # Without numbers in the material there is one honest thing to count: how often it speaks of what.
         counts = Counter(content_stems(task.material))
-        topics = Source(task.material).topics[:5]
+        topics = Source.of(task).topics[:5]
         found = [(topic, float(sum(counts[stem(word)] for word in topic.split()))) for topic in topics]
     return [(name, int(value) if value.is_integer() else value) for name, value in found[:12]]
 
@@ -167,7 +170,7 @@ def mermaid(task: Task) -> str:
         ]
         return "\n".join(["sequenceDiagram", "    participant User", "    participant System", *turns])
     if task.asks(r"\bmind ?map\b"):
-        root = _safe(Source(task.material).subject())
+        root = _safe(Source.of(task).subject())
         return "\n".join(["mindmap", f"  root(({root}))", *(f"    {step}" for step in steps)])
     direction = "LR" if task.asks(r"\bleft[\s-]to[\s-]right\b|\bLR\b|\bhorizontal") else "TD"
     names = [f"S{number}" for number in range(1, len(steps) + 1)]
@@ -177,7 +180,7 @@ def mermaid(task: Task) -> str:
 
 
 def _steps(task: Task) -> list[str]:
-    source = Source(task.material)
+    source = Source.of(task)
     broken = [part for part in STEP_BREAK.split(task.material) if part.strip()]
     items = broken if len(broken) > 2 else source.items
     if len(items) < 2:
@@ -194,4 +197,3 @@ def _safe(text: str) -> str:
 
 def _dump(value: Json) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
-

@@ -7,7 +7,9 @@ from functools import cached_property
 from aistudio.llm.simulation import judgement
 from aistudio.llm.simulation.offers import enumeration
 from aistudio.llm.simulation.reading import (
+    capital,
     figures,
+    is_content,
     joined,
     key_sentences,
     list_items,
@@ -15,6 +17,7 @@ from aistudio.llm.simulation.reading import (
     sentences,
     topics,
 )
+from aistudio.llm.simulation.task import Task
 
 DATE = re.compile(
     r"(?i)\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}(?:[./]\d{2,4})?|(?:next |this |by )?"
@@ -22,15 +25,19 @@ DATE = re.compile(
     r"(?:\d{1,2}(?:st|nd|rd|th)? )?(?:january|february|march|april|may|june|july|august|september|october|november|december)"
     r"(?: \d{1,2}(?:st|nd|rd|th)?)?(?:,? \d{4})?)\b"
 )
-EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+")
-PHONE = re.compile(r"(?<![\w-])\+?\d[\d ()\-/]{6,}\d(?!\w)")
+EMAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,5}")
+PHONE = re.compile(r"(?<![\w-])\+?\d[\d ()\-/]{6,20}\d(?!\w)")
 MONEY = re.compile(r"(?i)[$€£]\s?\d[\d,.]*\d?k?|\b\d[\d,.]*\s?(?:usd|eur|euros?|dollars?|gbp)\b")
 URL = re.compile(r"https?://[^\s)>\]]+")
 IDENTIFIER = re.compile(r"(?<!\w)#?(?=[A-Z]*-?\d)[A-Z]{0,5}-?\d[\d\-]{2,}\b")
 
+OWNER = re.compile(
+    r"\b(?!We|It|The|This|They|You|There|She|He|Please)([A-Z][a-z]+)\b(?= (?:will|should|to|must|needs|has to|is going|can|prepares|sends)\b)"
+)
+
 LEVELS = ("High", "Medium", "Low")
 STATES = ("Open", "In progress", "Planned")
-OWNERS = ("Owner of the request", "Team lead", "Specialist")
+OWNERS = ("Team lead", "Specialist", "Coordinator")
 DUE = ("This week", "Next week", "End of the month")
 
 
@@ -39,11 +46,20 @@ class Source:
     """The material that values are taken from."""
 
     text: str
+    sender: str | None = None
+
+    @classmethod
+    def of(cls, task: Task) -> "Source":
+        """Everything there is to work on."""
+        return cls(task.material, person(task.request))
 
     @cached_property
     def items(self) -> list[str]:
         """What the material lists, or else its most telling sentences."""
         listed = [*dict.fromkeys(list_items(self.text))]
+        counted = figures(self.text)
+        if len(listed) < 2 and len(counted) > 1 and len(self.text.split()) <= 6 * len(counted):
+            listed = [capital(label) for label, _ in counted]
         inline = [o.label for o in enumeration(self.text.split(":", 1)[1])] if ":" in self.text[:200] else []
         if len(listed) < 2 and len(inline) > 2 and all(0 < len(item.split()) < 6 for item in inline):
             listed = inline
@@ -61,9 +77,14 @@ class Source:
         item = self.items[row % len(self.items)]
         plain = re.split(r"\s*(?:[:;,(|]|\s-\s|—)\s*", item.strip("*_` "))[0]
         if 0 < len(plain.split()) <= 5:
-            return _capital(plain.strip(" .!?*_`"))
-        found = topics(item, 1) or [self.topics[row % len(self.topics)]]
-        return _capital(found[0])
+            return capital(plain.strip(" .!?*_`"))
+        told = item.strip("*_` .!?").split()
+        while len(told) > 1 and not is_content(told[0].strip(",")):
+            told.pop(0)
+        told = told[:5]
+        while len(told) > 1 and not is_content(told[-1]):
+            told.pop()
+        return capital(" ".join(told).rstrip(",;:"))
 
     def detail(self, row: int = 0) -> str:
         """A sentence about the row-th item."""
@@ -71,9 +92,19 @@ class Source:
 
     def found(self, pattern: re.Pattern[str], row: int = 0) -> str | None:
         """The row-th thing of a shape in the row's item or anywhere in the material."""
-        here = pattern.findall(self.items[row % len(self.items)]) if row < len(self.items) else []
-        anywhere = pattern.findall(self.text)
-        return str(here[0]) if here else str(anywhere[row]) if row < len(anywhere) else None
+        where = self.items[row] if 0 < row < len(self.items) else self.text
+        match = pattern.search(self.items[row] if row < len(self.items) else "") or pattern.search(where)
+        return match.group() if match else None
+
+    def task(self, row: int = 0) -> str:
+        """Something to do about the row-th item."""
+        detail = self.detail(row).rstrip(".!?")
+        return detail if len(detail.split()) <= 14 else f"Follow up on {self.subject(row).lower()}"
+
+    def owner(self, row: int = 0) -> str:
+        """Who the row-th item says will do it."""
+        named = OWNER.search(self.detail(row))
+        return named.group(1) if named else OWNERS[row % len(OWNERS)]
 
     def cell(self, name: str, row: int = 0) -> str:
         """A value for a column or field of this name."""
@@ -82,16 +113,12 @@ class Source:
                 return value(self, row)
         # A column about something the material speaks of gets what it says.
         about = [s for s in sentences(self.text) if set(topics(name)) & set(topics(s, 12))]
-        return about[row % len(about)] if about else _capital(self.topics[row % len(self.topics)])
+        return about[row % len(about)] if about else capital(self.topics[row % len(self.topics)])
 
     def amount(self, row: int = 0) -> float:
         """The row-th number of the material, or a steady one of its own."""
         numbers = [value for _, value in figures(self.text)]
         return numbers[row] if row < len(numbers) else float(3 + (len(self.text) + 7 * row) % 40)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _plain_number(value: float) -> str:
@@ -107,15 +134,15 @@ CELLS = (
     (r"due|deadline|date|when|day|timeline|by when|target", lambda s, r: s.found(DATE, r) or DUE[r % 3]),
     (r"prices?|costs?|amounts?|budget|total|fee|value", lambda s, r: s.found(MONEY, r) or _plain_number(s.amount(r))),
     (r"qty|quantity|counts?|units|hours?|days|score|percent\w*|figures?", lambda s, r: _plain_number(s.amount(r))),
-    (r"owner|assignee|responsible|who|lead|person|contact", lambda s, r: person(s.text) or OWNERS[r % 3]),
-    (r"(?:customer|client|sender|user|full|first)? ?name", lambda s, r: (person(s.text) if r == 0 else None) or s.subject(r)),
+    (r"owner|assignee|responsible|who|lead|person|contact", lambda s, r: s.owner(r)),
+    (r"(?:customer|client|sender|user|full|first)? ?name", lambda s, r: (s.sender if r == 0 else None) or s.subject(r)),
     (r"priority|severity|urgency|impact|likelihood|importance|effort|risk level|probability", lambda s, r: LEVELS[r % 3]),
     (r"status|state|progress", lambda s, r: STATES[r % 3]),
     (r"sentiment|tone|mood", lambda s, r: _mood(s.text)),
     (r"pros?|benefits?|advantages?|strengths?|why", lambda s, r: f"Settles {s.subject(r).lower()} for good"),
     (r"cons?|drawbacks?|disadvantages?|weakness\w*|risks?", lambda s, r: f"Takes time to get {s.subject(r).lower()} right"),
     (r"mitigation|solution|fix|recommendation|answer|resolution|response", lambda s, r: f"Agree on {s.subject(r).lower()} and confirm it in writing"),
-    (r"actions?|next steps?|tasks?|to-?do|steps?", lambda s, r: f"Follow up on {s.subject(r).lower()}"),
+    (r"actions?|next steps?|tasks?|to-?do|steps?", lambda s, r: s.task(r)),
     (r"details?|descriptions?|notes?|summary|comments?|explanation|reason\w*|evidence|quote|content|text|message|finding\w*|meaning", lambda s, r: s.detail(r)),
     (r"titles?|subject|headline|topics?|items?|features?|products?|areas?|points?|names?|category|aspect|question|issue|problem|option|criteri\w+|component|plan|ingredient|phase", lambda s, r: s.subject(r)),
     (r"language", lambda s, r: "English"),

@@ -89,10 +89,10 @@ def _candidates(prompt: str) -> Iterator[list[Offer]]:
     for anchor in ANCHORS[5:-1]:
         yield from _after(anchor, prompt)
     yield [Offer(next(part for part in match.groups() if part).strip()) for match in QUOTED.finditer(prompt)]
-    for match in re.finditer(r"\b[\w-]+(?: ?[/|] ?[\w-]+)+\b", prompt):
+    for match in re.finditer(r"(?<![\w-])[\w-]{1,30}(?: ?[/|] ?[\w-]{1,30}){1,12}\b", prompt):
         yield [Offer(part.strip()) for part in re.split(r"[/|]", match.group())]
     yield from _after(ANCHORS[-1], prompt)
-    for match in re.finditer(r"(?i)\b((?:[\w-]+, )*[\w-]+),? or (?:is it |an? )?([\w-]+)\b", prompt):
+    for match in re.finditer(r"(?i)(?<![\w-])((?:[\w-]{1,30}, ){0,12}[\w-]{1,30}),? or (?:is it |an? )?([\w-]{1,30})\b", prompt):
         yield [Offer(part) for part in [*match.group(1).split(", "), match.group(2)]]
     shouted = re.findall(r"\b[A-Z][A-Z_-]{2,}\b", prompt)
     yield [
@@ -146,17 +146,18 @@ def enumeration(text: str) -> list[Offer]:
     if text.startswith("\n"):
         return _lines(text)
     text = re.split(r"(?<![A-Z])[.!?](?=\s|$|\")|\n", text, maxsplit=1)[0]
+    text = _inside(text)
     # An item's explanation may hold commas of its own.
     asides: list[str] = []
 
     def put_aside(match: re.Match[str]) -> str:
         asides.append(match.group(1))
-        return f" \x00{len(asides) - 1}"
+        return f" \x00{len(asides) - 1}\x00"
 
     text = re.sub(r"\s*[(\[]([^)\]]*)[)\]]", put_aside, text)
     found: list[Offer] = []
     for part in SEPARATOR.split(text):
-        item, _, aside = part.partition("\x00")
+        item, *told = part.split("\x00")
         if not item.strip(QUOTES):
             continue
         label, explained, description = _split(item.strip())
@@ -168,8 +169,18 @@ def enumeration(text: str) -> list[Offer]:
             break
         if description.startswith("where "):
             description = ""
-        found.append(Offer(label, description or (asides[int(aside)] if aside else "")))
+        found.append(Offer(label, description or (asides[int(told[0])] if told else "")))
     return found
+
+
+def _inside(text: str) -> str:
+    """The text up to a bracket that closes what was opened before it."""
+    depth = 0
+    for index, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth < 0:
+            return text[:index]
+    return text
 
 
 def _lines(text: str) -> list[Offer]:

@@ -6,6 +6,7 @@ from aistudio.llm.simulation import judgement, vocabulary
 from aistudio.llm.simulation.fields import DATE, Source
 from aistudio.llm.simulation.reading import (
     Reading,
+    capital,
     joined,
     key_sentences,
     number_before,
@@ -44,7 +45,7 @@ ADVICE = (
     ("billing", "compare the charges on the account with what was agreed",
      "correct whatever does not belong there and confirm the amount in writing",
      "the invoice number and the date of the charge"),
-    ("technical support", "reproduce what you describe and look at what happened at that moment",
+    ("technical", "reproduce what you describe and look at what happened at that moment",
      "send you the fix, or a safe way around it until there is one",
      "the exact error text and what you did right before it"),
     ("shipping", "ask the carrier where the shipment is right now",
@@ -71,7 +72,7 @@ def reply(task: Task) -> str:
     """A message to whoever wrote the request."""
     text = task.request
     name = person(text)
-    about = joined(topic.lower() if topic.istitle() else topic for topic in topics(text, 3)) or "your request"
+    about = joined(topics(text, 3)) or "your request"
     _, first, second, missing = _advice(text)
     lean = judgement.leaning(text)
     opening = (
@@ -140,7 +141,7 @@ def bullets(task: Task) -> str:
     count = number_before(
         r"(?:bullet(?:s| points?)?|points?|items?|takeaways?|ideas?|questions?|lines?)\b", task.wanted
     )
-    source = Source(task.material)
+    source = Source.of(task)
     told = [sentence.rstrip(".") for sentence in key_sentences(task.material, count or 5)]
     wanted = count or max(3, len(told))
     about = source.topics
@@ -156,7 +157,7 @@ def action_items(task: Task) -> str:
         r"(?:action items?|actions?|tasks?|to-?dos?|next steps?|items?|steps?)\b", task.wanted
     )
     found = [s.rstrip(".") for s in sentences(task.material) if COMMITMENT.search(s)]
-    source = Source(task.material)
+    source = Source.of(task)
     found += [
         f"{source.cell('action', row)} ({source.detail(row).rstrip('.')})" for row in range(len(source.items))
     ]
@@ -198,7 +199,7 @@ def _finished(line: str) -> str:
 
 def headline(task: Task) -> str:
     """One line that says what the material is about."""
-    source = Source(task.material)
+    source = Source.of(task)
     about = joined(source.topics[:2])
     return f"{about[:1].upper()}{about[1:]}: what matters now"
 
@@ -222,18 +223,31 @@ def extracted(found: list[str], what: str) -> str:
 
 def paragraph(task: Task) -> str:
     """A helpful paragraph that takes up what the material says."""
-    about = topics(task.material, 4)
+    about = topics(task.material, 4) or ["your request"]
     told = key_sentences(task.material, 2)
-    point = told[0].rstrip(".!?") if told else "the request"
-    _, first, second, missing = _advice(task.material)
-    text = (
-        f"This is about {joined(about) or 'your request'}. The central point is: “{point}”. "
-        f"A sensible way forward is to {first}, and then to {second}. "
-    )
+    first, last = about[0], about[-1]
+    text = f"This is about {joined(about)}."
+    if told and len(told[0].split()) > 2:
+        text += f" The central point is: “{told[0].rstrip('.!?')}”."
     if len(told) > 1:
-        text += f"It also matters that “{told[1].rstrip('.!?')}”. "
-    text += f"What would help most now is to know {missing}."
-    return _cut(text, task)
+        text += f" It also matters that “{told[1].rstrip('.!?')}”."
+    text += f" A good way to begin is with what is certain about {first}: write it down, and who it concerns."
+    if last != first:
+        text += f" Then settle {last}, because the rest depends on it."
+    return _cut(
+        f"{text} Leave what is open for last, and check the result with somebody it is meant for.", task
+    )
+
+
+def poem(task: Task) -> str:
+    """Three lines about the material."""
+    about = topics(task.material, 2) or ["this"]
+    return f"{capital(about[0])}, again,\na quiet line at a time:\n{about[-1]} finds its place"
+
+
+def untranslated(task: Task) -> str:
+    """What the offline model has to say when a translation is wanted: it knows no other language."""
+    return f"The offline model cannot translate; a real model will. The text, as it stands:\n\n{task.latest}"
 
 
 def _cut(text: str, task: Task) -> str:

@@ -6,17 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+# Words that carry no topic: grammar, courtesies, and verbs that go with anything.
 STOPWORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between
-    both but by can could did do does doing down during each few for from further had has have having he her
-    here hers him his how i if in into is it its itself just let like me more most my no nor not now of off on
-    once only or other our ours out over own please same she should so some such than that the their theirs
-    them then there these they this those through to too under until up us very was we were what when where
-    which while who whom why will with would you your yours hi hello hey dear thanks thank regards best kind
-    sincerely cheers get got one two three four five want need know since today yet still ever make made
-    im ive youre dont cannot much many really say says said tell give given see""".split()
+    word
+    for line in (
+        "a about above after again all also am an and any are as at be because been before being below between",
+        "both but by can could did do does doing during each few for from further had has have having he her",
+        "here hers him his how i if in into is it its itself just let like me more most my no nor not now of off",
+        "on once only or other our ours out over own please same she should so some such than that the their",
+        "theirs them then there these they this those through to too under until up us very was we were what",
+        "when where which while who whom why will with would you your yours must may might shall been",
+        "hi hello hey dear thanks thank regards best kind sincerely cheers get gets got one two three four five",
+        "want wants wanted need needs needed know known since today yet still ever make makes made im ive youre",
+        "dont cannot much many really say says said tell tells give gives given see go goes going come comes",
+        "use uses using try tried take takes took ask asked keep keeps every currently possible agreed whether",
+        "new good thing things way ways lot send sent sends let's i'm we're it's don't there's that's you're",
+    )
+    for word in line.split()
 )
 
+GREETING = re.compile(
+    r"(?i)^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))\b[^\n.!?]{0,40}[,!:.]?\s*\n"
+)
+FAREWELL = re.compile(
+    r"(?i)\n\s*(?:(?:best|kind|warm|many)? ?(?:regards|wishes)|best|thanks(?: again| in advance)?|thank you|"
+    r"sincerely|yours \w+|cheers)\s*[,.!]?\s*(?:\n[^\n]{0,40}){0,3}\s*$"
+)
 HEADING = re.compile(r"^#{2}[ \t]+(.+?)[ \t]*$", re.MULTILINE)
 BULLET = re.compile(r"^\s*(?:[-*•–]|\(?\d{1,2}[.)]|\(?[a-zA-Z][.)])\s+(?=\S)")
 WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
@@ -46,6 +61,11 @@ def sections(message: str) -> list[Section]:
         if body.strip():
             found.append(Section(title, body.strip()))
     return found
+
+
+def body(text: str) -> str:
+    """A letter without its greeting and its ending; anything else as it is."""
+    return FAREWELL.sub("", GREETING.sub("", text)).strip() or text
 
 
 def stem(word: str) -> str:
@@ -110,7 +130,7 @@ class Reading:
 def sentences(text: str) -> list[str]:
     """The sentences and list items of a text, without bullets, blanks and headings' marks."""
     found = (BULLET.sub("", part).strip(" \t#*_>") for part in SENTENCE.split(text))
-    return [" ".join(part.split()) for part in found if WORD.search(part)]
+    return [capital(" ".join(part.split())) for part in found if WORD.search(part)]
 
 
 def list_items(text: str) -> list[str]:
@@ -120,12 +140,24 @@ def list_items(text: str) -> list[str]:
 
 def topics(text: str, limit: int = 4) -> list[str]:
     """What the text is about: its telling words and pairs of words, most telling first."""
+    text = body(text)
+    starts = {
+        match.group(1) for match in re.finditer(r"(?:^|[.!?]\s+|\n\s*(?:[-*•]\s+)?)([A-Z][a-z]+)\b", text)
+    }
     counts: Counter[str] = Counter()
     shown: dict[str, str] = {}
     order: dict[str, int] = {}
     for phrase in _phrases(text):
         key = " ".join(stem(word) for word in phrase)
         counts[key] += 2 * len(phrase) - 1
+        # A capital at a sentence's start is no name.
+        if (
+            phrase[0] in starts
+            and not phrase[-1][0].isupper()
+            or phrase[:1] == phrase
+            and phrase[0] in starts
+        ):
+            phrase = [phrase[0].lower(), *phrase[1:]]
         shown.setdefault(key, " ".join(phrase))
         order.setdefault(key, len(order))
     chosen: list[str] = []
@@ -152,7 +184,7 @@ def _phrases(text: str) -> Iterator[list[str]]:
 
 def key_sentences(text: str, limit: int) -> list[str]:
     """The most telling sentences, in the order they stand."""
-    found = list(dict.fromkeys(sentences(text)))
+    found = list(dict.fromkeys(sentences(body(text))))
     weights = Counter(content_stems(text))
     scores = {
         index: sum(weights[s] for s in set(content_stems(sentence))) / (6 + len(sentence.split()))
@@ -182,21 +214,15 @@ def person(text: str) -> str | None:
 def figures(text: str) -> list[tuple[str, float]]:
     """Pairs of a name and its number ("Q1: 10, Q2 = 12", "12 apples and 7 pears"), in order."""
     found: dict[str, float] = {}
-    number = r"[$€£]?\s?(-?\d[\d,]*(?:\.\d+)?)"
-    for label, value in re.findall(
-        rf"([^\W\d_][\w &\-]{{0,30}}?)\s*(?::|=|\||-|–|\bis\b|\bwas\b|\bwere\b|\bat\b|\s)\s*{number}(?![\w\-])",
-        text,
-    ):
-        found.setdefault(_label(label), float(value.replace(",", "")))
-    if len(found) < 2:
-        for value, label in re.findall(rf"(?<![\w.]){number}\s+([^\W\d_][\w\-]+)", text):
-            found.setdefault(_label(label), float(value.replace(",", "")))
-    return [(label, value) for label, value in found.items() if label]
-
-
-def _label(text: str) -> str:
-    kept = [word for word in text.split() if word.lower() not in STOPWORDS]
-    return " ".join(kept[-3:]).strip(" -&")
+    for clause in re.split(r"[;\n]|,(?!\d{3}\b)|\.(?!\d)|\b(?:and|but|while)\b", text):
+        numbers = re.findall(r"(?<![\w.\-])[$€£]?(-?\d[\d,]*(?:\.\d+)?)(?=%|k\b|[^\w]|$)", clause)
+        if len(numbers) != 1:
+            continue
+        rest = re.sub(r"(?<!\w)[$€£]?-?\d[\d,.]*%?(?!\w)", " ", clause)
+        label = " ".join([word for word in rest.split() if is_content(word.strip(":=-|"))][:3])
+        if label.strip(" :=-|"):
+            found.setdefault(label.strip(" :=-|"), float(numbers[0].replace(",", "")))
+    return list(found.items())
 
 
 def number_before(noun: str, text: str) -> int | None:
@@ -206,6 +232,11 @@ def number_before(noun: str, text: str) -> int | None:
         return None
     found = match.group(1).lower()
     return NUMBERS[found] if found in NUMBERS else int(found)
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case."""
+    return text[:1].upper() + text[1:]
 
 
 def joined(items: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from aistudio.llm.simulation import judgement
 from aistudio.llm.simulation.fields import Source
 from aistudio.llm.simulation.offers import enumeration, offers
-from aistudio.llm.simulation.reading import BULLET, number_before
+from aistudio.llm.simulation.reading import BULLET, capital, number_before
 from aistudio.llm.simulation.task import Task
 
 COLUMN_WORD = r"(?:columns?|headers?|headings?|column names?|column headers?)"
@@ -42,7 +42,7 @@ def columns(prompt: str) -> list[str]:
 
 def rows(task: Task, names: list[str]) -> list[list[str]]:
     """A row for each item of the material, as many as asked for."""
-    source = Source(task.material)
+    source = Source.of(task)
     asked = number_before(ROWS, task.wanted)
     count = asked or max(2, min(5, len(source.items)))
     labels = offers(task.instructions) if re.search(r"(?i)classif|categori[sz]|one of", task.wanted) else []
@@ -74,7 +74,7 @@ def comma_separated(task: Task) -> str:
 
 def _clean(name: str) -> str:
     name = re.sub(r"(?i)^(?:the |an? |its |their |columns? )+", "", BULLET.sub("", name).strip())
-    return name[:1].upper() + name[1:]
+    return capital(re.split(r"\s+(?:for|from|about)\b", name)[0])
 
 
 def _escape(cell: str) -> str:

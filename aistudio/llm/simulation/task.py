@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from aistudio.llm.simulation.reading import Section, number_before, sections
+from aistudio.llm.simulation.reading import Section, body, number_before, sections
 
 DENIED = re.compile(r"(?i)\b(?:no|not|never|without|avoid|don['’]t|instead of|rather than)\b[^.;:,\n]{0,60}")
 ROLE = re.compile(
@@ -12,6 +12,9 @@ ROLE = re.compile(
 )
 # Up to this many words a part of the message is a remark (a label, a yes), not material.
 REMARK_WORDS = 3
+# Nobody waits for a simulation: what lies beyond these bounds is not looked at.
+PART_LENGTH = 8_000
+MAX_PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Task:
     @cached_property
     def instructions(self) -> str:
         """What asks for something: the system prompt, and the message too when it is all there is."""
-        return self.system if self.system.strip() else self.user
+        return _clipped(self.system if self.system.strip() else self.user)
 
     @cached_property
     def wanted(self) -> str:
@@ -34,23 +37,24 @@ class Task:
     @cached_property
     def parts(self) -> list[Section]:
         """The parts of the message that hold material, oldest first."""
-        found = sections(self.user)
+        found = [Section(part.title, _clipped(part.body)) for part in sections(self.user)]
+        found = found if len(found) <= MAX_PARTS else [*found[: MAX_PARTS // 2], *found[-MAX_PARTS // 2 :]]
         return [part for part in found if len(part.body.split()) > REMARK_WORDS] or found
 
     @cached_property
     def material(self) -> str:
         """Everything there is to work on; without a message, the instructions themselves."""
-        return "\n\n".join(part.body for part in self.parts) or self.system.strip()
+        return "\n\n".join(body(part.body) for part in self.parts) or self.instructions.strip()
 
     @cached_property
     def request(self) -> str:
         """What somebody outside wrote first."""
-        return self.parts[0].body if self.parts else self.system.strip()
+        return self.parts[0].body if self.parts else self.instructions.strip()
 
     @cached_property
     def latest(self) -> str:
         """What was written last, by whoever worked on it before."""
-        return self.parts[-1].body if self.parts else self.system.strip()
+        return self.parts[-1].body if self.parts else self.instructions.strip()
 
     @cached_property
     def role(self) -> str:
@@ -76,3 +80,10 @@ class Task:
     def asks(self, pattern: str) -> bool:
         """Whether the instructions ask for something, and do not rule it out."""
         return re.search(rf"(?i){pattern}", self.wanted) is not None
+
+
+def _clipped(text: str) -> str:
+    """The text, or its beginning and end: instructions stand at either."""
+    if len(text) <= PART_LENGTH:
+        return text
+    return f"{text[: PART_LENGTH // 2]}\n\n{text[-PART_LENGTH // 2 :]}"

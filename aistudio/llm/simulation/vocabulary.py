@@ -31,7 +31,7 @@ freeze, frozen, slow, outage, fix, glitch, issue, does not load, not load, not o
 screen, error message, sync, timeout, log in, login, password, reset, exception, 500, 404, down, \
 troubleshoot, unable to, can not, api, integration, configure, disconnect
 sales, sale, purchase, buying, commercial, lead, prospect, pricing, quote, pre-sales, upsell | buy, \
-purchase, quote, pricing, price, prices, cost, plan, plans, demo, trial, license, licenses, seats, \
+purchase, quote, pricing, price, prices, cost, demo, trial, license, licenses, seats, \
 upgrade, enterprise, interested in, discount, proposal, volume, offer, subscription, how much, annual, \
 evaluate, evaluating, vendor, team of, employees, procurement, budget
 account, access, login, profile, authentication, identity | password, log in, login, sign in, account, \
