@@ -11,22 +11,26 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The process's configuration. An empty variable counts as unset.
 
-    Temporal's own variables (TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…) are read by
-    `temporalio.envconfig` and are not repeated here.
+    `.env` is read by the `aistudio` command, which puts it into the environment of what it starts: so
+    Temporal's own variables (TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…) may stand there too. Those
+    are read by `temporalio.envconfig` and are not repeated here.
     """
 
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(
-        default=None, description="PostgreSQL, as postgresql://…; unset: the embedded server."
+        default=None,
+        description="PostgreSQL, as postgresql://user:password@host/name. Unset: the embedded server.",
     )
     temporal_address: str | None = Field(
-        default=None, description="host:port of Temporal; unset: the embedded server."
+        default=None,
+        description=(
+            "host:port of Temporal. Unset: the embedded server. Temporal's other standard variables "
+            "(TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS…) count as well."
+        ),
     )
     openrouter_api_key: SecretStr | None = Field(
-        default=None, description="Key for OpenRouter; unset, and no OPENAI_API_KEY: the offline model."
+        default=None, description="Key for OpenRouter. Unset, and no OPENAI_API_KEY: the offline model."
     )
     openai_api_key: SecretStr | None = Field(
         default=None, description="Key for any endpoint that speaks OpenAI's protocol."
@@ -40,24 +44,26 @@ class Settings(BaseSettings):
     )
     ai_prices: dict[str, tuple[float, float]] = Field(
         default={},
-        description='US dollars per million tokens, as {"model": [input, output]}; adds to the built-in table.',
+        description=(
+            'US dollars per million tokens, as {"model": [input, output]}. Adds to the built-in table.'
+        ),
     )
     global_variables: dict[str, JsonValue] = Field(
-        default={}, description="JSON object behind {{global.…}}; never secrets."
+        default={}, description="JSON object behind {{global.…}}. Never secrets."
     )
     aistudio_home: Path = Field(
         default=Path(".aistudio"), description="Where the embedded servers keep their data."
     )
     aistudio_run_worker: bool = Field(
         default=False,
-        description="Run a worker inside the web process; on by default only when Temporal is embedded.",
+        description="Run a worker inside the web process. Unset: only when Temporal is embedded.",
     )
     log_format: Literal["text", "json"] = Field(
-        default="text", description="How log lines look."
+        default="text", description="How log lines look: text for people, json for collectors."
     )
 
 
 @cache
 def settings() -> Settings:
-    """The settings, read from the environment (and `.env`) on the first call."""
+    """The settings, read from the environment on the first call."""
     return Settings()

@@ -44,6 +44,19 @@ def spawn(
         )
 
 
+def spawn_here(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a program at this terminal and in this process group, deaf to Ctrl-C: whoever starts it ends it.
+
+    On Linux the kernel sends it SIGTERM when this process dies.
+    """
+    # An ignored signal stays ignored across exec, so a program that is still starting prints no traceback.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return subprocess.Popen([*_setpriv(False, signal.SIGTERM), *command], env=dict(environment))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run_unprivileged(command: Sequence[str], *, cwd: Path) -> None:
     """Run a command to its end without root's rights; raises EmbeddedError with what it printed."""
     done = subprocess.run(
