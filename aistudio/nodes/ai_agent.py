@@ -1,5 +1,6 @@
 """AI Agent: asks a model, with everything that happened above it as the question."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
@@ -61,7 +62,7 @@ class AgentConfig(BaseModel):
         return prompt
 
 
-def user_message(ancestors: list[Upstream]) -> str:
+def user_message(ancestors: Sequence[Upstream]) -> str:
     """What the agent is asked: one section for each node above it, in the order given."""
     return "\n\n".join(f"## {node.title or node.node_id}\n{text_of(node.output)}" for node in ancestors)
 
@@ -75,7 +76,7 @@ async def run(config: AgentConfig, context: NodeContext) -> NodeResult:
     answer = await context.call_model(
         ModelRequest(
             system=context.resolve(config.system_prompt),
-            user=user_message(list(context.ancestors())),
+            user=user_message(context.ancestors()),
             model=config.model,
             temperature=config.temperature,
             max_tokens=config.max_tokens,

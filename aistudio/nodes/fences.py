@@ -6,7 +6,8 @@ from dataclasses import dataclass
 _OPENING = re.compile(r"[ \t]*(?P<marks>`{3,}|~{3,})[ \t]*(?P<language>[\w+-]*)[^`]*$")
 _STRUCTURE = re.compile(r"[ \t]*([#|>]|[-*+][ \t]|\d+[.)][ \t])")
 _SMALL_TALK = 240
-_DATA = ("json", "csv", "tsv", "mermaid")
+_CSV = ("csv", "tsv")
+_DATA = ("json", "mermaid", *_CSV)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +17,11 @@ class Fence:
     language: str
     body: str
 
+    @property
+    def is_csv(self) -> bool:
+        """Whether the author says that it is CSV."""
+        return self.language in _CSV
+
 
 def find(text: str) -> tuple[list[Fence], list[str]]:
     """The text's closed fenced blocks, and the lines outside of them."""
@@ -23,7 +29,7 @@ def find(text: str) -> tuple[list[Fence], list[str]]:
     outside: list[str] = []
     inside: list[str] = []
     opening: re.Match[str] | None = None
-    for line in text.splitlines():
+    for line in text.replace("\r\n", "\n").split("\n"):
         if opening is None:
             opening = _OPENING.match(line)
             if opening is None:

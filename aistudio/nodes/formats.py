@@ -54,7 +54,7 @@ def detect(value: JsonValue) -> Shown:
         return _detect_json(parsed)
     if is_mermaid(inner.body):
         return {"format": "diagram", "content": inner.body.strip()}
-    rows = read_csv(inner.body, sure=inner.language in ("csv", "tsv"))
+    rows = read_csv(inner.body, sure=inner.is_csv)
     if rows is not None:
         return {"format": "table", "content": [*rows]}
     return {"format": "markdown", "content": value}
@@ -121,11 +121,11 @@ def _readings(value: JsonValue) -> Iterator[JsonValue]:
         yield value
         return
     blocks, _ = fences.find(value)
-    for text in [*(block.body for block in blocks), value]:
-        parsed = _parse(text)
+    for block in [*blocks, fences.Fence(language="", body=value)]:
+        parsed = _parse(block.body)
         if parsed is not None:
             yield parsed
-        rows = read_markdown_table(text) or read_csv(text, sure=True)
+        rows = read_markdown_table(block.body) or read_csv(block.body, wanted=True, sure=block.is_csv)
         if rows is not None:
             yield [*rows]
 

@@ -5,9 +5,11 @@ import re
 _WORD_HEADERS = {
     # English words: the header alone proves nothing, so the body must look the part.
     "pie": re.compile(r'\s*"[^"]*"\s*:\s*[\d.]+\s*$'),
-    "gantt": re.compile(r"\s*(section\s|title\s|dateFormat\s|[^:]+:\s*\S)"),
-    "journey": re.compile(r"\s*(section\s|title\s|[^:]+:\s*\d)"),
-    "timeline": re.compile(r"\s*(section\s|title\s|[^:]+\s:\s*\S)"),
+    "gantt": re.compile(
+        r"\s*dateFormat\s|[^:]+:[^:]*\b(\d{4}-\d{2}|after\s|\d+[dhwm]\b|done|active|crit|milestone)"
+    ),
+    "journey": re.compile(r"[^:]+:\s*\d"),
+    "timeline": re.compile(r"[^:]+\s:\s*\S"),
     "mindmap": re.compile(r"\s+\S"),
     "kanban": re.compile(r"\s+\S"),
     "block": re.compile(r"\s*(columns\s+\d|\w+\s*[\[(]|block\b)"),

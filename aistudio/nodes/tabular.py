@@ -17,17 +17,19 @@ _VALUE = re.compile(
     r"|\d{4}-\d{2}(-\d{2}([T ]\d{2}:\d{2}.*)?)?$"
     r"|(?i:true|false)$"
 )
+_YEAR = re.compile(r"(19|20)\d{2}$")
 _DIVIDER_CELL = re.compile(r":?-+:?$")
 
 
-def read_csv(text: str, *, sure: bool = False) -> list[Row] | None:
+def read_csv(text: str, *, wanted: bool = False, sure: bool = False) -> list[Row] | None:
     """The rows of a CSV text with a header line, or null when it is none.
 
     Prose has commas too, so a guess asks for more than equal columns: a header of short names,
     short cells, and either a column of numbers, dates or booleans, or cells that follow their
-    comma directly. `sure` (the author said it is CSV) asks for equal columns only. Cells stay text.
+    comma directly. `wanted` (somebody asked for a table) asks for equal columns and such a header,
+    `sure` (the author said it is CSV) for equal columns only. Cells stay text.
     """
-    lines = text.strip("\r\n").splitlines()
+    lines = _lines(text.strip("\r\n"))
     if len(lines) < 2:
         return None
     for delimiter in _DELIMITERS:
@@ -36,14 +38,14 @@ def read_csv(text: str, *, sure: bool = False) -> list[Row] | None:
         rows = _split(lines, delimiter)
         if rows is None or not _is_header(rows[0], named=sure):
             continue
-        if sure or _looks_like_data(lines, rows, delimiter):
+        if sure or wanted or _looks_like_data(lines, rows, delimiter):
             return [dict(zip(rows[0], cells, strict=True)) for cells in rows[1:]]
     return None
 
 
 def read_markdown_table(text: str) -> list[Row] | None:
     """The rows of the first Markdown table in the text, or null when there is none."""
-    lines = text.splitlines()
+    lines = _lines(text)
     for index in range(1, len(lines)):
         if "|" not in lines[index - 1] or "-" not in lines[index]:
             continue
@@ -77,6 +79,11 @@ def distinct(names: Iterable[str]) -> list[str]:
     return fresh
 
 
+def _lines(text: str) -> list[str]:
+    # Not splitlines(): a cell may hold any of the rarer characters that it takes for line ends.
+    return text.replace("\r\n", "\n").split("\n")
+
+
 def _split(lines: list[str], delimiter: str) -> list[list[str]] | None:
     """The cells of each record, if all have as many (two at least) and none is blank."""
     try:
@@ -102,7 +109,8 @@ def _is_header(names: list[str], *, named: bool) -> bool:
         and len(name.split()) <= 5
         and not _SENTENCE_END.search(name)
         and not _MARKUP.match(name)
-        and not _VALUE.match(name)
+        and name.count("(") == name.count(")")
+        and (not _VALUE.match(name) or (_YEAR.match(name) and len(names) > 2))
         for name in names
     )
 

@@ -17,6 +17,7 @@ from aistudio.settings import Settings
 TEMPLATES = gallery.templates()
 CASES = [(template, sample) for template in TEMPLATES for sample in template.samples]
 CARD_WIDTH, CARD_HEIGHT, DECISION_HEIGHT = 240, 96, 200
+GAP = 32
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_template_is_laid_out_from_left_to_right_without_overlaps(template: Te
     workflow = workflow_of(template)
     at = {node.id: node.position for node in workflow.nodes}
     for edge in workflow.edges:
-        assert at[edge.target].x - at[edge.source].x >= CARD_WIDTH + 96
+        assert at[edge.target].x - at[edge.source].x >= CARD_WIDTH + GAP
     for index, one in enumerate(workflow.nodes):
         assert (one.position.x % 16, one.position.y % 16) == (0, 0)
         assert not [other.id for other in workflow.nodes[:index] if overlap(one, other)]
@@ -69,7 +70,7 @@ def overlap(one: Node, other: Node) -> bool:
     height = DECISION_HEIGHT if upper.kind == "decision" else CARD_HEIGHT
     return (
         abs(one.position.x - other.position.x) < CARD_WIDTH
-        and lower.position.y - upper.position.y < height + 32
+        and lower.position.y - upper.position.y < height + GAP
     )
 
 

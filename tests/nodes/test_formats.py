@@ -46,6 +46,8 @@ PROSE = [
     "pie\nis what we had for lunch",
     "pie charts are misleading",
     "journey home\nit was long",
+    "gantt\nNote: a chart for plans",
+    "journey\nsection two was hard: very hard",
     "timeline\nWe start on Monday and end on Friday.",
     "block\nprint is easier to read",
     "mindmap\nis a tool for thought",
@@ -73,6 +75,8 @@ COMMA_PROSE = [
     ",b\n1,2",
     "x\n1\n2",
     "| a | b |\n| --- | --- |\n| 1 | 2 |",
+    "foo(a,b)\nbar(c,d)",
+    "Revenue, 2020\nCosts, 2021",
     "A first paragraph; it has two parts.\nA second one; it has two as well.",
 ]
 
@@ -89,6 +93,8 @@ CSV: list[tuple[str, list[dict[str, JsonValue]]]] = [
         "Stadt;Wert\nBerlin;3,5\nBonn;4,1",
         [{"Stadt": "Berlin", "Wert": "3,5"}, {"Stadt": "Bonn", "Wert": "4,1"}],
     ),
+    ("Region,2020,2021\nNorth,5,6", [{"Region": "North", "2020": "5", "2021": "6"}]),
+    ("a,b\n1,x\u2028y", [{"a": "1", "b": "x\u2028y"}]),
     ("a\tb\n1\t2", [{"a": "1", "b": "2"}]),
     ("id,due\n007,2026-01-02\r\n008,", [{"id": "007", "due": "2026-01-02"}, {"id": "008", "due": ""}]),
     ("item,price\nTea,$3.50\nCake,€4", [{"item": "Tea", "price": "$3.50"}, {"item": "Cake", "price": "€4"}]),
@@ -287,9 +293,15 @@ def test_diagram() -> None:
     assert adapt(newer, "diagram") == {"format": "diagram", "content": "someday-beta\n  x"}
 
 
+def test_a_fence_that_says_csv_is_believed() -> None:
+    assert adapt("```csv\n1,2\n3,4\n```") == {"format": "table", "content": [{"1": "3", "2": "4"}]}
+    assert adapt('```json\n{"a": "x\u2028y"}\n```')["content"] == {"a": "x\u2028y"}
+
+
 @pytest.mark.parametrize("mode", ["table", "stat_cards", "chart", "diagram"])
 def test_what_cannot_take_the_wanted_format_is_shown_as_auto_would(mode: Mode) -> None:
-    assert adapt("Prose, and no more.", mode) == {"format": "markdown", "content": "Prose, and no more."}
+    for prose in ("Prose, and no more.", "First, we collect the data.\nThen, we clean it."):
+        assert adapt(prose, mode) == {"format": "markdown", "content": prose}
 
 
 def test_rows_that_are_no_cards_stay_a_table_and_words_are_no_chart() -> None:
