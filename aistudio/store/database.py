@@ -24,6 +24,7 @@ CONNECTION = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+NO_URL = "This is not a PostgreSQL URL, which looks like postgresql://user@host/name."
 POOL_SIZE = 10
 POOL_OVERFLOW = 20
 POOL_WAIT_SECONDS = 10
@@ -153,12 +154,14 @@ def parameters(url: str) -> dict[str, str]:
 
     Raises ValueError.
     """
-    scheme, separator, rest = url.partition("://")
+    scheme, _, rest = url.partition("://")
     try:
-        given = conninfo_to_dict(scheme.partition("+")[0] + separator + rest)
+        if scheme.partition("+")[0] not in ("postgresql", "postgres"):
+            raise ValueError(NO_URL)
+        given = conninfo_to_dict(f"postgresql://{rest}")
     except psycopg.ProgrammingError:
         # The original says which part it could not read, and that may be the password.
-        raise ValueError("This is not a PostgreSQL URL; it looks like postgresql://user@host/name.") from None
+        raise ValueError(NO_URL) from None
     return CONNECTION | {key: str(value) for key, value in given.items() if value is not None}
 
 

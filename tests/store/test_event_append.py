@@ -286,11 +286,15 @@ async def test_attempts_are_counted(database: Database, run_id: str) -> None:
 
 async def test_one_transaction_can_span_several_calls(database: Database) -> None:
     run_id = await new_run(database)
-    with pytest.raises(RuntimeError, match="stop"):
+
+    async def write_and_stop() -> None:
         async with database.begin() as connection:
             await events.append(connection, run_id, [started("a")])
             await events.complete_node(connection, run_id, "a", attempt=1, output=1, duration_ms=1)
             assert len(await events.read(connection, run_id)) == 3
             raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        await write_and_stop()
     assert len(await events.read(database, run_id)) == 1
     assert await executions.status(database, run_id) == "pending"

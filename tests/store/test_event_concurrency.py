@@ -10,7 +10,6 @@ from aistudio.graph.events import EventType
 from aistudio.store import events, executions, results
 from aistudio.store.database import Database
 from aistudio.store.errors import DatabaseUnavailable
-from aistudio.store.events import NewEvent
 from tests.store.making import OWNER, complete, new_run, of_node, row, started
 
 KILL_ONE = text("""
@@ -61,7 +60,6 @@ async def test_two_attempts_settle_a_node_once(database: Database) -> None:
     writers = [Database(database.url) for _ in range(6)]
     for _ in range(10):
         run_id = await new_run(database)
-        usage = {"input_tokens": 1, "output_tokens": 1}
 
         async def settle(attempt: int, writer: Database, run_id: str = run_id) -> int:
             await events.append(writer, run_id, [started("a", attempt)])
@@ -72,7 +70,7 @@ async def test_two_attempts_settle_a_node_once(database: Database) -> None:
                 attempt=attempt,
                 output=attempt,
                 duration_ms=1,
-                details={"usage": usage, "cost_usd": 1},
+                details={"usage": {"input_tokens": 1, "output_tokens": 1}, "cost_usd": 1},
             )
             return len(written)
 
@@ -144,7 +142,7 @@ async def test_connections_that_die_lose_and_repeat_nothing(database: Database, 
         while True:
             async with database.connect() as connection:
                 await connection.execute(KILL_ONE)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
     killer = asyncio.create_task(kill())
     await asyncio.gather(*(write(number) for number in range(20)))
@@ -164,7 +162,7 @@ async def test_a_cancelled_writer_leaves_no_lock_behind(database: Database, run_
         waiting = [asyncio.create_task(events.append(database, run_id, [started(str(n))])) for n in range(5)]
         other = Database(database.url)
         waiting.append(asyncio.create_task(events.append(other, run_id, [started("other")])))
-        await asyncio.sleep(0.2)
+        await asyncio.wait(waiting, timeout=0.3)
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting)
@@ -179,10 +177,9 @@ async def test_a_stale_view_inside_a_transaction_is_looked_at_again(database: Da
     same = [started("a"), of_node(EventType.NODE_COMPLETED, "b", 0)]
     async with database.begin() as first, database.begin() as second:
         await events.append(first, run_id, same)
-        waiting = asyncio.create_task(
-            events.append(second, run_id, [*same, NewEvent(type=EventType.NODE_SKIPPED, node_id="c")])
-        )
-        await asyncio.sleep(0.1)
+        more = [*same, of_node(EventType.NODE_SKIPPED, "c", 0)]
+        waiting = asyncio.create_task(events.append(second, run_id, more))
+        await asyncio.wait([waiting], timeout=0.3)
         assert not waiting.done()
         await first.commit()
         [written] = await waiting

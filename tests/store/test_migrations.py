@@ -1,0 +1,158 @@
+"""The schema: applied once, by whoever comes first, all of it or nothing."""
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from aistudio.store import migrations
+from aistudio.store.database import Database, parameters
+from aistudio.store.errors import DatabaseUnavailable, MigrationError
+from aistudio.store.tables import metadata
+
+SECOND = """
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute("CREATE TABLE half ()")
+    {then}
+"""
+
+
+@pytest.fixture
+def empty_url(postgres_url: str) -> Iterator[str]:
+    """A database without a schema."""
+    name = f"empty_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield postgres_url.replace("/aistudio?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the migrations that a test may add to, at a path with a percent sign."""
+    copy = tmp_path / "100%d" / "alembic"
+    shutil.copytree(migrations.SCRIPTS, copy)
+    monkeypatch.setattr(migrations, "SCRIPTS", copy)
+    migrations._outdated.cache_clear()
+    yield copy
+    migrations._outdated.cache_clear()
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT relname FROM pg_class WHERE relkind = 'r'").fetchall()
+    return {name for (name,) in rows if not name.startswith(("pg_", "sql_"))}
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
+    engine = create_engine("postgresql+psycopg://", connect_args=parameters(database_url))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_every_row_says_whose_it_is() -> None:
+    assert [table.name for table in metadata.sorted_tables if "owner_id" not in table.columns] == []
+    assert all(not table.columns["owner_id"].nullable for table in metadata.sorted_tables)
+
+
+def test_eight_at_once_migrate_once(empty_url: str) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(migrations.upgrade, [empty_url] * 8))
+    assert tables(empty_url) == {"alembic_version", *metadata.tables}
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+
+
+def test_a_failed_migration_changes_nothing_and_says_why(empty_url: str, scripts: Path) -> None:
+    broken = scripts / "versions" / "0002_broken.py"
+    for then, reason in (
+        ('op.execute("SELECT no_such_column")', "no_such_column"),
+        ('raise RuntimeError("no idea")', "RuntimeError: no idea"),
+    ):
+        broken.write_text(SECOND.format(then=then))
+        with pytest.raises(MigrationError, match=f"could not be migrated: .*{reason}"):
+            migrations.upgrade(empty_url)
+        assert tables(empty_url) == set()
+
+
+async def test_the_schema_is_current_when_nothing_is_missing(empty_url: str, scripts: Path) -> None:
+    database = Database(empty_url)
+    assert not await migrations.schema_is_current(database)
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    assert await migrations.schema_is_current(database)
+    second = scripts / "versions" / "0002_second.py"
+    second.write_text(SECOND.format(then="pass"))
+    migrations._outdated.cache_clear()
+    assert not await migrations.schema_is_current(database)
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    assert await migrations.schema_is_current(database)
+    # Now as a process of the older version sees it.
+    second.unlink()
+    migrations._outdated.cache_clear()
+    assert await migrations.schema_is_current(database)
+    with pytest.raises(MigrationError, match="newer"):
+        await asyncio.to_thread(migrations.upgrade, empty_url)
+    await database.close()
+
+
+async def test_a_worker_waits_for_the_schema(empty_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    database = Database(empty_url)
+    waiting = asyncio.create_task(migrations.wait_for_schema(database))
+    await asyncio.wait([waiting], timeout=1.2)
+    assert not waiting.done()
+    assert caplog.text.count("Waiting for the schema") == 1
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    await asyncio.wait_for(waiting, 10)
+    await database.close()
+
+
+async def test_a_worker_waits_for_postgresql(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    database = Database(f"postgresql://nobody@/x?host={tmp_path}")
+    waiting = asyncio.create_task(migrations.wait_for_schema(database))
+    await asyncio.wait([waiting], timeout=0.3)
+    assert not waiting.done()
+    assert "Waiting for PostgreSQL" in caplog.text
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await database.close()
+
+
+def test_a_server_that_is_away_is_no_failed_migration(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        migrations.upgrade(f"postgresql://nobody@/x?host={tmp_path}")
+
+
+def test_an_installation_without_migrations_says_so(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "SCRIPTS", tmp_path)
+    with pytest.raises(MigrationError, match="not installed whole"):
+        migrations.upgrade(empty_url)
+
+
+def test_somebody_who_migrates_for_ever_is_told_of(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "LOCK_WAIT", "50ms")
+    with psycopg.connect(empty_url) as holder:
+        holder.execute("SELECT pg_advisory_xact_lock(%s)", [migrations.LOCK_KEY])
+        with pytest.raises(MigrationError, match="Another process"):
+            migrations.upgrade(empty_url)
+    migrations.upgrade(empty_url)
+    assert "workflows" in tables(empty_url)
