@@ -1,12 +1,13 @@
 """The REST API as an ASGI app."""
 
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aistudio.api import catalog, docs, executions, health, workflows
-from aistudio.api.errors import add_handlers
+from aistudio.api.errors import PREFIX, add_handlers
 from aistudio.api.limits import BodyLimit
 from aistudio.studio.health import installed_version
 from aistudio.studio.studio import Studio
@@ -29,10 +30,13 @@ def create_api(get_studio: Callable[[], Studio]) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.get_studio = get_studio
+    app.openapi = partial(docs.describe, app)  # type: ignore[method-assign]
     app.add_middleware(BodyLimit)
     add_handlers(app)
-    for room in (health, catalog, workflows, executions, docs):
-        app.include_router(room.router, prefix="/api")
+    routers = (health.router, catalog.router, workflows.router, executions.router, docs.router)
+    for router in routers:
+        app.include_router(router, prefix=PREFIX)
+    app.state.operations = [route for router in routers for route in router.routes]
     return app
 
 

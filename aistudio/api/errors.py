@@ -10,11 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from aistudio.api.responses import Json
 from aistudio.studio.errors import StudioError
 
 logger = logging.getLogger(__name__)
+
+PREFIX = "/api"
 
 # Written out, because a 422 and a 404 mean more here than their numbers say.
 MEANINGS = {
@@ -80,14 +83,29 @@ async def _invalid_parameters(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == 404:
+        return refuse(404, "not_found", f"There is nothing at {path}; /api/docs lists what there is.")
+    if error.status_code == 405:
+        allowed = ", ".join(sorted(_methods(request)))
+        message = f"{request.method} is not possible at {path}, only {allowed}."
+        return refuse(405, "method_not_allowed", message, headers={"allow": allowed})
     phrase = HTTPStatus(error.status_code).phrase
     code = phrase.lower().replace(" ", "_")
-    message = phrase if error.detail == phrase else str(error.detail)
-    if error.status_code == 404:
-        message = f"There is nothing at {request.url.path}; /api/docs lists what there is."
-    elif error.status_code == 405:
-        message = f"{request.method} is not possible at {request.url.path}; /api/docs lists what is."
-    return refuse(error.status_code, code, message, headers=error.headers)
+    return refuse(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _methods(request: Request) -> set[str]:
+    # The framework names the methods of the first operation at the path only.
+    path = request.url.path.removeprefix(PREFIX)
+    scope = {"type": "http", "method": request.method, "path": path}
+    routes: list[Route] = request.app.state.operations
+    return {
+        method
+        for route in routes
+        if route.matches(scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 async def _bug(request: Request, error: Exception) -> Response:

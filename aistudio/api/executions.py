@@ -59,6 +59,17 @@ class Cancelling(TypedDict):
     status: Literal["cancelling"]
 
 
+SERVER_SENT_EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["snapshot", "event", "delta"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+    },
+}
+
+
 @router.post(
     "/workflows/{workflow_id}/execute",
     status_code=202,
@@ -168,13 +179,14 @@ async def list_events(
 
 @router.get(
     "/executions/{execution_id}/stream",
-    response_class=EventStream,
+    status_code=200,
+    response_class=Response,
     responses={
         200: {
             "description": "Server-sent events: first `snapshot` (the run, and its `events` unless a place "
-            "to resume at is given; id: last_sequence), then `event` (id: sequence) and `delta` (no id) until "
-            "the run has ended.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "to resume at is given; id: last_sequence), then `event` (id: sequence) and `delta` (no id) "
+            "until the run has ended.",
+            "content": {"text/event-stream": {"schema": SERVER_SENT_EVENT}},
         },
         204: {"description": "The run has ended, and nothing follows the place to resume at."},
         **refusals(404, 422, 503),

@@ -23,7 +23,6 @@ class EventStream(Response):
     def __init__(self, messages: AsyncGenerator[bytes, None]) -> None:
         self.status_code = 200
         self.background = None
-        self.body = b""
         self._messages = messages
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
 

@@ -1,7 +1,5 @@
 """What a studio offers: node kinds, templates, the model."""
 
-from collections.abc import Sequence
-
 from aistudio import gallery
 from aistudio.graph.kinds import Kinds, KindSpec
 from aistudio.llm.client import ModelClient
@@ -22,22 +20,25 @@ class Catalog:
 
     def templates(self) -> list[TemplateSummary]:
         """The gallery, without the graphs."""
-        return [_template(template) for template in _gallery()]
+        return [_template(template) for template in gallery.templates()]
 
     def template(self, slug: str) -> TemplateView:
         """One template with its graph."""
-        for template in _gallery():
+        for template in gallery.templates():
             if template.slug == slug:
-                return {**_template(template), "graph": template.graph}
+                return {
+                    **_template(template),
+                    "samples": [
+                        {"label": sample.label, "input": sample.input, "branch": sample.branch}
+                        for sample in template.samples
+                    ],
+                    "graph": template.graph,
+                }
         raise not_found("template")
 
     def model(self) -> ModelView:
         """Who answers agents that name no model."""
         return {"model": self._model.default_model, "simulated": self._model.simulated}
-
-
-def _gallery() -> Sequence[gallery.Template]:
-    return gallery.templates()
 
 
 def _template(template: gallery.Template) -> TemplateSummary:

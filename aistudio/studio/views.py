@@ -158,6 +158,14 @@ class EventPage(TypedDict):
     has_more: bool
 
 
+class SampleView(TypedDict):
+    """An input to try a template with, and the decision's branch it should take."""
+
+    label: str
+    input: str
+    branch: str
+
+
 class TemplateSummary(TypedDict):
     """A template of the gallery."""
 
@@ -170,6 +178,7 @@ class TemplateSummary(TypedDict):
 class TemplateView(TemplateSummary):
     """A template with its workflow."""
 
+    samples: list[SampleView]
     graph: dict[str, JsonValue]
 
 

@@ -1,12 +1,17 @@
 """A studio on real servers, and workflows to run in it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import SecretStr
 
+from aistudio.engine.client import connect
+from aistudio.engine.worker import run_worker
+from aistudio.llm.client import ModelClient
 from aistudio.settings import Settings
+from aistudio.store.database import Database
 from aistudio.studio.studio import Studio, open_studio
 
 NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -29,6 +34,21 @@ async def studio_on(database_url: str, temporal_address: str) -> AsyncIterator[S
     """A studio on these servers."""
     async with open_studio(settings_for(database_url, temporal_address)) as studio:
         yield studio
+
+
+@asynccontextmanager
+async def worker_on(database_url: str, temporal_address: str, **more: Any) -> AsyncIterator[None]:
+    """A worker on these servers; its offline model answers at once, unless the settings name an endpoint."""
+    settings = settings_for(database_url, temporal_address, **more)
+    database, model = Database(database_url), ModelClient(settings, offline_pace=0)
+    working = asyncio.create_task(run_worker(await connect(settings), database, model, settings))
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await model.aclose()
+        await database.close()
 
 
 def node(node_id: str, kind: str, **config: Any) -> dict[str, Any]:
