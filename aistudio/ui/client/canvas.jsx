@@ -25,13 +25,14 @@ import {
   portsOf,
   redo,
   remove,
+  selectedIds,
   undo,
   useDraft,
 } from "./draft.js";
 import { EmptyCanvas } from "./empty.jsx";
 import { explain, refusal } from "./rules.js";
 import { isTaken, useRun } from "./run.js";
-import { fit, setViewport } from "./viewport.js";
+import { fit, reveal, setViewport } from "./viewport.js";
 
 const GRID = [16, 16];
 const MAP_SIZE = { width: 132, height: 84 };
@@ -76,7 +77,7 @@ function useShortcuts() {
   }, []);
 }
 
-/** Fit the view when a workflow is opened, and with every change of a run's or a panel's, until it is moved. */
+/** Fit the view when a workflow is opened and as its run goes on, until somebody moves it or selects a node. */
 function useFit() {
   const id = useDraft((state) => state.id);
   const status = useRun((state) => state.status);
@@ -91,8 +92,10 @@ function useFit() {
     moved.current = false;
   }, [id]);
   useEffect(() => {
-    if (!measured || moved.current) return;
-    fit({ animate: fitted.current === id });
+    if (!measured) return;
+    const [selected] = selectedIds(useDraft.getState());
+    if (selected) reveal(selected);
+    else if (!moved.current) fit({ animate: fitted.current === id });
     fitted.current = id;
   }, [measured, id, status, width, height]);
   return useCallback((event) => {
@@ -100,10 +103,23 @@ function useFit() {
   }, []);
 }
 
+/** Whether the view shows every card, so that a map would say nothing. */
+const isWhollyVisible = ({ nodeLookup, transform: [x, y, zoom], width, height }) => {
+  for (const { internals, measured } of nodeLookup.values()) {
+    const left = internals.positionAbsolute.x * zoom + x;
+    const top = internals.positionAbsolute.y * zoom + y;
+    const right = left + (measured.width ?? 0) * zoom;
+    const bottom = top + (measured.height ?? 0) * zoom;
+    if (left < 0 || top < 0 || right > width || bottom > height) return false;
+  }
+  return true;
+};
+
 function Flow() {
   const nodes = useDraft((state) => state.flowNodes);
   const edges = useDraft((state) => state.flowEdges);
   const flow = useReactFlow();
+  const whole = useStore(isWhollyVisible);
   const lastRefusal = useRef(null);
   useShortcuts();
   useEffect(() => setViewport(flow), [flow]);
@@ -170,7 +186,7 @@ function Flow() {
       proOptions={{ hideAttribution: true }}
     >
       <Background variant={BackgroundVariant.Dots} gap={16} size={1.2} />
-      <MiniMap pannable zoomable ariaLabel="Map of the workflow" style={MAP_SIZE} />
+      {whole ? null : <MiniMap pannable zoomable ariaLabel="Map of the workflow" style={MAP_SIZE} />}
       <Controls showInteractive={false} onFitView={() => fit({ animate: true })} />
     </ReactFlow>
   );

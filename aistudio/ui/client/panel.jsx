@@ -5,7 +5,7 @@ import { useShallow } from "zustand/react/shallow";
 import { nodeById, select, useDraft } from "./draft.js";
 import { Output } from "./result.jsx";
 import { TERMINAL, formatSeconds, isActive, seconds, useRun } from "./run.js";
-import { Status, word } from "./status.jsx";
+import { Status, shownStatus, word } from "./status.jsx";
 import { centre } from "./viewport.js";
 
 const WORDS = {
@@ -99,12 +99,13 @@ function Log() {
   );
 }
 
-/** The selected node, or else the last one of the graph that has completed: the run's result. */
+/** The selected node, or else one that is streaming, or else the run's result: the last end of the graph. */
 const useShownNode = () => {
   const selected = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
   const ends = useDraft(useShallow((state) => endsOf(state)));
+  const live = useRun((state) => Object.keys(state.nodes).find((id) => shownStatus(state.nodes[id]) === "streaming"));
   const result = useRun((state) => ends.findLast((id) => state.nodes[id]?.status === "completed"));
-  return selected ?? result;
+  return selected ?? live ?? result;
 };
 
 const endsOf = ({ flowNodes, flowEdges }) => {
