@@ -98,13 +98,8 @@ def choose(branches: Sequence[Branch], scope: Mapping[str, JsonValue]) -> str:
         NodeError: `no_branch_matched`; or what any condition looked at raised, `condition_type` or
             `unresolved_reference`.
     """
-    return choose_with(branches, lambda text: resolve_value(text, scope))
-
-
-def choose_with(branches: Sequence[Branch], resolve: Callable[[str], JsonValue]) -> str:
-    """Like `choose`, with the operands resolved by a function."""
     for branch in branches:
-        if _matches(branch, resolve):
+        if _matches(branch, scope):
             return branch.id
     raise NodeError(
         ErrorCode.NO_BRANCH_MATCHED,
@@ -112,11 +107,11 @@ def choose_with(branches: Sequence[Branch], resolve: Callable[[str], JsonValue])
     )
 
 
-def _matches(branch: Branch, resolve: Callable[[str], JsonValue]) -> bool:
+def _matches(branch: Branch, scope: Mapping[str, JsonValue]) -> bool:
     # Each condition is evaluated even when the outcome is certain: its error must not depend on the others.
     matched = True
     for index, condition in enumerate(branch.conditions):
-        holds = _holds(condition, resolve)
+        holds = _holds(condition, scope)
         if index and condition.join == "or":
             matched = matched or holds
         else:
@@ -124,11 +119,11 @@ def _matches(branch: Branch, resolve: Callable[[str], JsonValue]) -> bool:
     return matched
 
 
-def _holds(condition: Condition, resolve: Callable[[str], JsonValue]) -> bool:
-    left = resolve(condition.left)
+def _holds(condition: Condition, scope: Mapping[str, JsonValue]) -> bool:
+    left = resolve_value(condition.left, scope)
     if condition.operator in UNARY:
         return _is_empty(left) == (condition.operator == "is_empty")
-    right = resolve(condition.right)
+    right = resolve_value(condition.right, scope)
     match condition.operator:
         case "equals":
             return as_text(left) == as_text(right)

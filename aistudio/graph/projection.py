@@ -1,9 +1,10 @@
 """A run as its events tell it: the state that REST shows and every page rebuilds (contract, 3.10 and 4)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from aistudio.graph.definition import Node, Workflow
 from aistudio.graph.events import Event, EventType, ExecutionStatus, NodeStatus
@@ -19,7 +20,8 @@ _TERMINAL = {
 }
 
 
-class NodeState(BaseModel):
+@dataclass(kw_only=True)
+class NodeState:
     """Where one node stands.
 
     Attributes:
@@ -38,7 +40,8 @@ class NodeState(BaseModel):
     error: dict[str, Any] | None = None
 
 
-class ExecutionState(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class ExecutionState:
     """Where a run stands; times are ISO 8601 UTC, `started_at` is the first node's."""
 
     status: ExecutionStatus
@@ -89,7 +92,7 @@ class Projection:
             started_at=self._started_at,
             finished_at=self._finished_at,
             last_sequence=self._last_sequence,
-            nodes={node_id: node.model_copy() for node_id, node in self._nodes.items()},
+            nodes={node_id: replace(node) for node_id, node in self._nodes.items()},
         )
 
     def _status(self) -> ExecutionStatus:
