@@ -4,14 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from aistudio.graph.kinds import ERROR_PORT
-
 Reason = Literal["unknown_node", "self_loop", "into_trigger", "unknown_port", "duplicate", "cycle"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """A node as connecting sees it; `ports` are its out ports without the reserved `error`."""
+    """A node as connecting sees it; `ports` are all its out ports, the reserved `error` among them."""
 
     ports: Collection[str]
     trigger: bool = False
@@ -38,7 +36,7 @@ def refusal(nodes: Mapping[str, End], edges: Collection[Connection], wanted: Con
         return "self_loop"
     if nodes[wanted.target].trigger:
         return "into_trigger"
-    if wanted.target_port != "in" or wanted.source_port not in (*nodes[wanted.source].ports, ERROR_PORT):
+    if wanted.target_port != "in" or wanted.source_port not in nodes[wanted.source].ports:
         return "unknown_port"
     if wanted in edges:
         return "duplicate"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aistudio.graph.connections import Connection, End, Reason, refusal
 from aistudio.graph.definition import Workflow
+from aistudio.graph.kinds import ERROR_PORT
 from aistudio.graph.validation import validate
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "connections.json").read_text())
@@ -46,7 +47,9 @@ def test_what_may_be_drawn_keeps_a_workflow_valid_and_what_may_not_is_a_problem(
 ) -> None:
     workflow = Workflow.model_validate(raw)
     nodes = {
-        node.id: End(ports=KINDS[node.kind].out_ports(node.config), trigger=KINDS[node.kind].trigger)
+        node.id: End(
+            ports=(*KINDS[node.kind].out_ports(node.config), ERROR_PORT), trigger=KINDS[node.kind].trigger
+        )
         for node in workflow.nodes
     }
     names = st.sampled_from([*nodes, "ghost"])
