@@ -15,7 +15,9 @@ async def test_the_policy_allows_no_eval_and_nothing_remote(page: Page, studio: 
     assert "unsafe-eval" not in policy
     assert "http" not in policy
     await open_pipeline(page, studio)
-    assert await page.evaluate("() => { try { window.eval('1'); return true } catch { return false } }") is False
+    assert (
+        await page.evaluate("() => { try { window.eval('1'); return true } catch { return false } }") is False
+    )
     page.complaints.clear()  # type: ignore[attr-defined]
 
 

@@ -25,7 +25,7 @@ function Control({ id, node, kind, field, schema }) {
   const common = { id: `field-${field}`, value, onChange: change };
   const choices = choicesOf(schema);
   if (schema["x-control"] === "branches") return <Branches node={node} operators={operatorsOf(kind)} />;
-  if (schema["x-control"] === "template") return <LongText {...common} />;
+  if (["text", "template"].includes(schema["x-control"])) return <LongText {...common} />;
   if (schema["x-control"] === "json-schema") return <JsonField {...common} />;
   if (choices) return <Select {...common} choices={choices} />;
   if (typesOf(schema).includes("boolean")) return <Switch {...common} />;

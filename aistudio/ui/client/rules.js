@@ -27,13 +27,13 @@ const reaches = (edges, from, to) => {
 };
 
 /** Why the wire may not be drawn, or null. `nodes` are {id, trigger, ports}. */
-export const refusal = (nodes, edges, { source, source_port, target }) => {
+export const refusal = (nodes, edges, { source, source_port, target, target_port = "in" }) => {
   const from = nodes.find((node) => node.id === source);
   const to = nodes.find((node) => node.id === target);
   if (!from || !to) return "unknown_node";
   if (source === target) return "self_loop";
   if (to.trigger) return "into_trigger";
-  if (!from.ports.includes(source_port)) return "unknown_port";
+  if (!from.ports.includes(source_port) || target_port !== "in") return "unknown_port";
   const twin = (edge) =>
     edge.source === source && (edge.source_port ?? "out") === source_port && edge.target === target;
   if (edges.some(twin)) return "duplicate";
