@@ -1,7 +1,6 @@
 """What lies upstream of a node in a run, over live edges (contract, 3.5 and 3.6)."""
 
 from collections.abc import Collection, Mapping
-from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
 from aistudio.graph.definition import Node, Workflow
@@ -51,21 +50,22 @@ def live_predecessors(
 def topological_order(workflow: Workflow) -> list[str]:
     """Every node's id: always the first in `nodes` order whose predecessors are all out.
 
-    Raises:
-        graphlib.CycleError: the workflow is not valid.
+    The order is the graph's own; what happens in a run does not change it.
     """
-    ids = [node.id for node in workflow.nodes]
-    rank = {node_id: index for index, node_id in enumerate(ids)}
-    sorter: TopologicalSorter[int] = TopologicalSorter(dict.fromkeys(range(len(ids)), ()))
+    rank = {node.id: index for index, node in enumerate(workflow.nodes)}
+    targets: list[list[int]] = [[] for _ in rank]
+    missing = [0] * len(rank)
     for edge in workflow.edges:
-        sorter.add(rank[edge.target], rank[edge.source])
-    sorter.prepare()
-    ready: list[int] = []
+        target = rank[edge.target]
+        targets[rank[edge.source]].append(target)
+        missing[target] += 1
+    ready = [index for index, count in enumerate(missing) if not count]
     order: list[str] = []
-    while sorter.is_active():
-        for index in sorter.get_ready():
-            heappush(ready, index)
+    while ready:
         first = heappop(ready)
-        order.append(ids[first])
-        sorter.done(first)
+        order.append(workflow.nodes[first].id)
+        for target in targets[first]:
+            missing[target] -= 1
+            if not missing[target]:
+                heappush(ready, target)
     return order
