@@ -1,7 +1,7 @@
 """The offline model: an in-process HTTP transport that speaks the real chat completions protocol.
 
-It is handed to the same client that talks to real endpoints, so that nothing above it knows the difference but
-by what every chunk says: `"simulated": true`.
+It is handed to the same client that talks to real endpoints, so that nothing above it knows the difference
+but by what every chunk says: `"simulated": true`.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ def pieces(tokens: list[str]) -> list[str]:
     """The tokens as at least `MIN_PIECES` pieces, none of them empty.
 
     A short answer comes letter by letter. One with fewer letters than that ends in blanks: a prompt that
-    demands one short word leaves no other honest way to send ten pieces of text, and models end in blanks too.
+    demands one short word leaves no other honest way to send ten pieces of text.
     """
     if len(tokens) < MIN_PIECES:
         letters = list("".join(tokens))

@@ -18,27 +18,34 @@ POLISH = (
     r"paraphrase)\b"
 )
 SORTS = (
-    rf"\b(?:classif|categori[sz]|triag)\w*|\b{SORTING} (?:the|this|these|it|them|each|every|an?|all|any|incoming|"
-    r"customer|user|messages|emails|tickets|requests|following|text|into|as|by)\b|\b(?:decide|determine|detect|identify|choose|pick|select|assess|which)\b|"
+    rf"\b(?:classif|categori[sz]|triag)\w*|\b{SORTING} (?:the|this|these|it|them|each|every|an?|all|any|"
+    r"incoming|customer|user|messages|emails|tickets|requests|following|text|into|as|by)\b|"
+    r"\b(?:decide|determine|detect|identify|choose|pick|select|assess|which)\b|"
     r"\bwhat is the (?:intent|sentiment|topic|tone|mood|category|urgency)\b|\bis (?:it|this|the)\b|"
     r"\btell (?:me )?(?:if|whether)\b"
 )
 SAYS = r"\b(?:respond|reply|answer|return|output|say|print|give)\b"
 WORD = (
-    r"(?:words?|labels?|category|categories|class|option|name|value|letter|tag|intent|team|department|number|digit|"
-    r"yes|no|verdict|language|one of)"
+    r"(?:words?|labels?|category|categories|class|option|name|value|letter|tag|intent|team|department|number|"
+    r"digit|yes|no|verdict|language|one of)"
 )
 ONLY_A_WORD = (
     rf"\b(?:only|exactly|just|single|one|nothing but)\b[^.\n]{{0,40}}\b{WORD}\b|"
-    rf"\b(?:category|label|class|department|team|intent|word|tag|route|answer|verdict)(?: name)? (?:only|alone)\b|"
-    rf"{SAYS}[^.\n]{{0,20}}\b(?:yes|true)\b[^.\n]{{0,12}}\b(?:no|false)\b"
+    r"\b(?:category|label|class|department|team|intent|word|tag|route|answer|verdict)(?:['’]s)?(?: name)? "
+    r"(?:only|alone)\b|"
+    rf"{SAYS}[^.\n]{{0,20}}\b(?:yes|true)\b[^.\n]{{0,12}}\b(?:no|false)\b|"
+    rf"{SAYS} (?:with )?[\"“'‘`]|"
+    r"\b(?:return|output|print|(?:respond|reply|answer) with)\b[^.\n]{0,40}"
+    r"\b(?:labels?|category|class|intent|team|department|queue|topic|segment|tag|code|string|option|choice|verdict|sentiment|language|priority)\b"
 )
 LETTER = r"\b(?:reply|replies|email|e-mail|letter|message|answer|response|respond)\b"
 READER = (
     r"\b(?:customer|client|inquiry|enquiry|sender|prospect|user|person|them|him|her|lead|request|question|ticket|"
     r"message|e-?mail|visitor|guest|patient|reader)"
 )
-TABLE_TOO = r"\b(?:and|then|followed by|end with|ending with|include|including|add|plus|finish with)\b[^.\n]{0,30}\btable\b"
+TABLE_TOO = (
+    r"\b(?:and|then|followed by|(?:end|ending|finish) with|include|including|add|plus)\b[^.\n]{0,30}\btable\b"
+)
 
 # The forms a machine reads, the most particular first.
 FORMS: tuple[tuple[str, Callable[[Task], str]], ...] = (
@@ -83,7 +90,7 @@ def _form(task: Task, found: Sequence[Offer]) -> Callable[[Task], str] | None:
 def _sorts(task: Task) -> bool:
     """Whether the prompt wants one of several words rather than a text."""
     if task.asks(ONLY_A_WORD):
-        return task.asks(SORTS) or task.asks(SAYS)
+        return task.asks(SORTS) or task.asks(SAYS) or not task.asks(WRITING)
     first = re.search(rf"(?i)(?P<sorts>{SORTS})|(?P<writes>{WRITING}|{POLISH})", task.wanted)
     if first is None:
         return task.asks(r"\b(?:yes or no|true or false|one of)\b")
@@ -93,7 +100,7 @@ def _sorts(task: Task) -> bool:
 def _scale(task: Task) -> str | None:
     """The number when the prompt asks for one on a scale."""
     found = re.search(
-        r"(?i)\b(?:rate|score|grade|rank|scale)\b[^.\n]{0,60}?\b(\d{1,3})\s*(?:to|-|–|and|through)\s*(\d{1,3})\b",
+        r"(?i)\b(?:rat(?:e|ing)|scor(?:e|ing)|grade|rank|scale|stars)\b[^.\n]{0,60}?\b(\d{1,3})\s*(?:to|-|–|and|through)\s*(\d{1,3})\b",
         task.instructions,
     )
     if found is None:

@@ -23,7 +23,8 @@ Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | 
 KEY_LISTS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\b(?:keys?|fields?|properties|attributes|members)\b(?: (?:named|called|are|must be|should be))*\s*[:=]?\s*",
+        r"\b(?:keys?|fields?|properties|attributes|members)\b"
+        r"(?: (?:named|called|are|must be|should be))*\s*[:=]?\s*",
         r"\bjson(?: \w+){0,3}? (?:with|containing|of|that (?:has|contains)|including|having)\b:?\s+",
         r"\b(?:extract|include|return)\b(?: the)?(?: following)?\s*:?\s+",
     )

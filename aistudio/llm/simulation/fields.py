@@ -1,6 +1,7 @@
 """A plausible value for a named field, column or property, taken from the material where it can be."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,8 +23,8 @@ from aistudio.llm.simulation.task import Task
 DATE = re.compile(
     r"(?i)\b(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}(?:[./]\d{2,4})?|(?:next |this |by )?"
     r"(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday|tomorrow|today|next week|next month)|"
-    r"(?:\d{1,2}(?:st|nd|rd|th)? )?(?:january|february|march|april|may|june|july|august|september|october|november|december)"
-    r"(?: \d{1,2}(?:st|nd|rd|th)?)?(?:,? \d{4})?)\b"
+    r"(?:\d{1,2}(?:st|nd|rd|th)? )?(?:january|february|march|april|may|june|july|august|september|october|"
+    r"november|december)(?: \d{1,2}(?:st|nd|rd|th)?)?(?:,? \d{4})?)\b"
 )
 EMAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,5}")
 PHONE = re.compile(r"(?<![\w-])\+?\d[\d ()\-/]{6,20}\d(?!\w)")
@@ -32,7 +33,8 @@ URL = re.compile(r"https?://[^\s)>\]]+")
 IDENTIFIER = re.compile(r"(?<!\w)#?(?=[A-Z]*-?\d)[A-Z]{0,5}-?\d[\d\-]{2,}\b")
 
 OWNER = re.compile(
-    r"\b(?!We|It|The|This|They|You|There|She|He|Please)([A-Z][a-z]+)\b(?= (?:will|should|to|must|needs|has to|is going|can|prepares|sends)\b)"
+    r"\b(?!We|It|The|This|They|You|There|She|He|Please)([A-Z][a-z]+)\b"
+    r"(?= (?:will|should|to|must|needs|has to|is going|can|prepares|sends)\b)"
 )
 
 LEVELS = ("High", "Medium", "Low")
@@ -78,7 +80,7 @@ class Source:
         plain = re.split(r"\s*(?:[:;,(|]|\s-\s|—)\s*", item.strip("*_` "))[0]
         if 0 < len(plain.split()) <= 5:
             return capital(plain.strip(" .!?*_`"))
-        told = item.strip("*_` .!?").split()
+        told = item.strip('*_` .!?“”"').split()
         while len(told) > 1 and not is_content(told[0].strip(",")):
             told.pop(0)
         told = told[:5]
@@ -108,8 +110,8 @@ class Source:
 
     def cell(self, name: str, row: int = 0) -> str:
         """A value for a column or field of this name."""
-        for pattern, value in CELLS:
-            if re.search(rf"(?i)(?<![a-z])(?:{pattern})(?![a-z])", name.replace("_", " ")):
+        for names, value in CELLS:
+            if re.search(rf"(?i)(?<![a-z])(?:{names.replace(' ', '|')})(?![a-z])", name.replace("_", " ")):
                 return value(self, row)
         # A column about something the material speaks of gets what it says.
         about = [s for s in sentences(self.text) if set(topics(name)) & set(topics(s, 12))]
@@ -121,33 +123,45 @@ class Source:
         return numbers[row] if row < len(numbers) else float(3 + (len(self.text) + 7 * row) % 40)
 
 
-def _plain_number(value: float) -> str:
-    return f"{value:g}"
-
-
-CELLS = (
-    (r"#|no|nr|number|index|rank|step number|id", lambda s, r: s.found(IDENTIFIER, r) or str(r + 1)),
-    (r"e-?mails?", lambda s, r: s.found(EMAIL, r) or "not given"),
-    (r"phone|telephone|mobile", lambda s, r: s.found(PHONE, r) or "not given"),
-    (r"urls?|links?|website", lambda s, r: s.found(URL, r) or "not given"),
-    (r"order|ticket|invoice|reference", lambda s, r: s.found(IDENTIFIER, r) or s.subject(r)),
-    (r"due|deadline|date|when|day|timeline|by when|target", lambda s, r: s.found(DATE, r) or DUE[r % 3]),
-    (r"prices?|costs?|amounts?|budget|total|fee|value", lambda s, r: s.found(MONEY, r) or _plain_number(s.amount(r))),
-    (r"qty|quantity|counts?|units|hours?|days|score|percent\w*|figures?", lambda s, r: _plain_number(s.amount(r))),
-    (r"owner|assignee|responsible|who|lead|person|contact", lambda s, r: s.owner(r)),
-    (r"(?:customer|client|sender|user|full|first)? ?name", lambda s, r: (s.sender if r == 0 else None) or s.subject(r)),
-    (r"priority|severity|urgency|impact|likelihood|importance|effort|risk level|probability", lambda s, r: LEVELS[r % 3]),
-    (r"status|state|progress", lambda s, r: STATES[r % 3]),
-    (r"sentiment|tone|mood", lambda s, r: _mood(s.text)),
-    (r"pros?|benefits?|advantages?|strengths?|why", lambda s, r: f"Settles {s.subject(r).lower()} for good"),
-    (r"cons?|drawbacks?|disadvantages?|weakness\w*|risks?", lambda s, r: f"Takes time to get {s.subject(r).lower()} right"),
-    (r"mitigation|solution|fix|recommendation|answer|resolution|response", lambda s, r: f"Agree on {s.subject(r).lower()} and confirm it in writing"),
-    (r"actions?|next steps?|tasks?|to-?do|steps?", lambda s, r: s.task(r)),
-    (r"details?|descriptions?|notes?|summary|comments?|explanation|reason\w*|evidence|quote|content|text|message|finding\w*|meaning", lambda s, r: s.detail(r)),
-    (r"titles?|subject|headline|topics?|items?|features?|products?|areas?|points?|names?|category|aspect|question|issue|problem|option|criteri\w+|component|plan|ingredient|phase", lambda s, r: s.subject(r)),
-    (r"language", lambda s, r: "English"),
-    (r"keywords?|tags?|entities", lambda s, r: joined(s.topics[:3])),
-)  # fmt: skip
+# Words in the name of a field or column, and what such a field holds in a row. The first match counts.
+CELLS: tuple[tuple[str, Callable[[Source, int], str]], ...] = (
+    ("# no nr number index rank id", lambda s, r: s.found(IDENTIFIER, r) or str(r + 1)),
+    ("emails? e-mails?", lambda s, r: s.found(EMAIL, r) or "not given"),
+    ("phone telephone mobile", lambda s, r: s.found(PHONE, r) or "not given"),
+    ("urls? links? website", lambda s, r: s.found(URL, r) or "not given"),
+    ("order ticket invoice reference", lambda s, r: s.found(IDENTIFIER, r) or s.subject(r)),
+    ("due deadline date when day timeline target", lambda s, r: s.found(DATE, r) or DUE[r % 3]),
+    ("prices? costs? amounts? budget total fee value", lambda s, r: s.found(MONEY, r) or f"{s.amount(r):g}"),
+    ("qty quantity counts? units hours? days score percent\\w* figures?", lambda s, r: f"{s.amount(r):g}"),
+    ("owner assignee responsible who lead person contact", lambda s, r: s.owner(r)),
+    (
+        "name (?:customer|client|sender|user|full|first)name",
+        lambda s, r: (s.sender if r == 0 else None) or s.subject(r),
+    ),
+    ("priority severity urgency impact likelihood importance effort probability", lambda _, r: LEVELS[r % 3]),
+    ("status state progress", lambda _, r: STATES[r % 3]),
+    ("sentiment tone mood", lambda s, _: _mood(s.text)),
+    ("pros? benefits? advantages? strengths? why", lambda s, r: f"Settles {s.subject(r).lower()} for good"),
+    (
+        "cons? drawbacks? disadvantages? weakness\\w* risks?",
+        lambda s, r: f"Takes time to get {s.subject(r).lower()} right",
+    ),
+    (
+        "mitigation solution fix recommendation answer resolution response",
+        lambda s, r: f"Agree on {s.subject(r).lower()} and confirm it in writing",
+    ),
+    ("actions? steps? tasks? to-?do", lambda s, r: s.task(r)),
+    (
+        "details? descriptions? notes? summary comments? explanation reason\\w* evidence quote content text",
+        lambda s, r: s.detail(r),
+    ),
+    (
+        "titles? subject topics? items? features? products? areas? points? category aspect issue problem",
+        lambda s, r: s.subject(r),
+    ),
+    ("language", lambda *_: "English"),
+    ("keywords? tags? entities", lambda s, _: joined(s.topics[:3])),
+)
 
 
 def _mood(text: str) -> str:

@@ -10,16 +10,19 @@ from aistudio.llm.simulation.reading import Reading, content_stems, stems
 
 # What labels are called that take whatever fits nowhere else, the most general first.
 CATCH_ALL = (
-    "other", "others", "general", "unknown", "misc", "miscellaneous", "none", "unclear", "else", "neutral", "mixed",
-    "unrelated", "off-topic", "uncategorized", "not sure", "maybe", "general inquiry", "everything",
-    "medium", "normal", "moderate", "standard", "average", "p2", "routine", "ham", "not spam", "legitimate", "no", "false",
+    "other", "others", "general", "unknown", "misc", "miscellaneous", "none", "unclear", "else",
+    "neutral", "mixed", "unrelated", "off-topic", "uncategorized", "not sure", "maybe",
+    "general inquiry", "everything", "medium", "normal", "moderate", "standard", "average", "p2",
+    "routine", "ham", "not spam", "legitimate", "no", "false",
 )  # fmt: skip
 YES, NO = frozenset({"yes", "true", "y"}), frozenset({"no", "false", "n"})
+# What every yes-or-no prompt says, whatever it asks.
 BOILERPLATE = frozenset(
     stems(
-        """answer respond reply output return write yes no true false only word exactly single nothing whether determine
-        decide tell check is message text email ticket customer user person input following read given say classify if
-        otherwise contain mention ask about talk lowercase uppercase punctuation assistant"""
+        "answer respond reply output return write yes no true false only word exactly single "
+        "nothing whether  determine decide tell check is message text email ticket customer user "
+        "person input following read given  say classify if otherwise contain mention ask about "
+        "talk lowercase uppercase punctuation assistant"
     )
 )
 
@@ -70,7 +73,7 @@ def _scores(found: Sequence[Offer], reading: Reading) -> list[float]:
     shared = Counter(word for group in (own, told) for evidence in group for word in evidence)
     scores = []
     for offer, label, description in zip(found, own, told, strict=True):
-        if offer.label.casefold() in CATCH_ALL:
+        if _takes_the_rest(offer.label):
             scores.append(0.0)
             continue
         score = 3.0 * min(1, reading.mentions(" ".join(stems(offer.label))))
@@ -100,13 +103,18 @@ def _is_mixed(reading: Reading) -> bool:
     return all(_weigh(vocabulary.concept(name), reading) > 0 for name in ("positive", "negative"))
 
 
+def _takes_the_rest(label: str) -> bool:
+    """Whether a label is for what fits nowhere else: "other", or "not spam" beside "spam"."""
+    return label.casefold() in CATCH_ALL or re.match(r"(?i)(?:not?|non)[ -]\w", label) is not None
+
+
 def _fallback(found: Sequence[Offer], by_name: dict[str, str]) -> str:
     """Without any sign: the most general label, else the last, where prompts put the general one."""
     for name in CATCH_ALL:
         if name in by_name:
             return by_name[name]
     for offer in found:
-        if re.search(
+        if _takes_the_rest(offer.label) or re.search(
             r"(?i)\b(?:other|general|else|anything|unknown|unclear|misc)\b",
             f"{offer.label} {offer.description}",
         ):

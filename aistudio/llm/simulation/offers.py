@@ -9,8 +9,8 @@ from aistudio.llm.simulation.reading import BULLET
 NOUN = (
     r"(?:categor(?:y|ies)|labels?|class(?:es)?|options?|choices?|tags?|topics?|intents?|departments?|teams?|"
     r"queues?|buckets?|types?|priorit(?:y|ies)|(?:\w+ )?levels?|sentiments?|values?|words?|answers?|moods?|"
-    r"ratings?|languages?|outcomes?|verdicts?|routes?|groups?|kinds?|folders?|genres?|emotions?|tones?|severit(?:y|ies)|"
-    r"decisions?|status(?:es)?|areas?|subjects?|stages?|desks?)"
+    r"ratings?|languages?|outcomes?|verdicts?|routes?|groups?|kinds?|folders?|genres?|emotions?|tones?|"
+    r"severit(?:y|ies)|decisions?|status(?:es)?|areas?|subjects?|stages?|desks?)"
 )
 SORTING = (
     r"(?:classif\w+|categori[sz]\w+|label(?:l?ing)?|tag|mark|rate|sort|route|triage|assign|split|put|file|place|"
@@ -18,24 +18,35 @@ SORTING = (
 )
 ANSWERING = r"(?:respond|reply|answer|return|output|say|print|write|give|use|choose|pick|select|name)"
 
-# What comes right before a list of labels, the surest first.
-ANCHORS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\bone of\b",
-        rf"\b{NOUN}(?: names?)?(?: (?:are|is|to choose from|allowed|available|to use))*\s*[:=](?=\s)",
-        rf"\b(?:following|these|possible|allowed|valid|available)(?: \w+){{0,2}} {NOUN}\b[^:\n.]{{0,40}}:",
-        rf"\b{ANSWERING}\b[^.:\n]{{0,50}}\b(?:only|exactly|just|single|one)\b[^.:\n]{{0,50}}[:—–]",
-        rf"\b(?:{SORTING}|which|what)\b[^.:?\n]{{0,80}}:(?=\s)",
-        rf"\b{ANSWERING} (?:with )?(?:only |exactly |just |either )+(?:the words? |one word )?(?=\S)",
-        rf"\b{SORTING}\b[^.:\n]{{0,80}}?\b(?:as|into|in|to|between|among)\b(?: being)?(?: either)?(?=\s|:)",
-        r"\beither\b",
-        r"\b(?:between|among)\b",
-        r"\b(?:whether|if)\b[^.:\n,]{0,60}?\b(?:is|are|was|were|sounds?|seems?|feels?|looks?|needs?|should be)\b"
-        r"(?: about| an?)?",
-        rf"\b{ANSWERING}\b(?: with)?",
-    )
-]
+
+def _patterns(*patterns: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+# What comes right before a list of labels: what announces one surely, what may, and the last resort.
+SURE = _patterns(
+    r"\bone of\b",
+    rf"\b{NOUN}(?: names?)?(?: (?:are|is|to choose from|allowed|available|to use))*\s*"
+    r"(?:[:=](?=\s)|(?=[\[\"“‘`]))",
+    rf"\b(?:following|these|possible|allowed|valid|available)(?: \w+){{0,2}} {NOUN}\b[^:\n.]{{0,40}}:",
+    rf"\b{ANSWERING}\b[^.:\n]{{0,50}}\b(?:only|exactly|just|single|one)\b[^.:\n]{{0,50}}[:—–]",
+    rf"\b(?:{SORTING}|which|what)\b[^.:?\n]{{0,80}}:(?=\s)",
+)
+LIKELY = _patterns(
+    rf"\b{ANSWERING} (?:with )?(?:only |exactly |just |either )+(?:the words? |one word )?(?=\S)",
+    rf"\b{SORTING}\b[^.:\n]{{0,80}}?\b(?:as|into|in|to|between|among)\b(?: being)?(?: either)?(?=\s|:)",
+    rf"\b{NOUN}\b[^.:\n(]{{0,40}}(?=\()",
+    r"\beither\b",
+    r"\b(?:between|among)\b",
+    r"\b(?:whether|if)\b[^.:\n,]{0,60}?\b(?:is|are|was|were|sounds?|seems?|feels?|looks?|needs?|should be)\b"
+    r"(?: about| an?)?",
+)
+LAST = _patterns(rf"\b{ANSWERING}\b(?: with)?")
+SLASHED = re.compile(r"(?<![\w-])[\w-]{1,30}(?: ?[/|] ?[\w-]{1,30}){1,12}\b")
+OR_ENDED = re.compile(
+    r"(?i)(?<![\w-])((?:[\w-]{1,30}, ){0,12}[\w-]{1,30}),? or (?:is it |an? )?([\w-]{1,30})\b"
+)
+SHOUTED = re.compile(r"\b(?!ONLY|NOT|MUST|JSON|AND)[A-Z][A-Z_-]{2,}\b")
 
 # "the following categories:" before the list itself; without a determiner "red team (…)" is an item.
 DETERMINER = r"(?:(?:the|these|those|this|your|our|two|three|four|five|six|seven|\d)\s+)"
@@ -49,13 +60,21 @@ SEPARATOR = re.compile(
 )
 TAIL = re.compile(
     r"(?i)\s+(?:based|according|depending|given|using|so|that|which|if|when|then|by|from|with|whatever|unless|"
-    r"nothing|and nothing|where|only|instead|as|in|for each|for the|for every|to the|of the|otherwise|because|on|at|"
-    r"depending)\b.*$"
+    r"nothing|and nothing|where|only|instead|as|in|for each|for the|for every|to the|of the|otherwise|"
+    r"because|on|at)\b.*$"
 )
+# "Is this message an emergency, …": the first label stands at the question's end.
+QUESTION = re.compile(r"(?i)^(?:is|are|was|were) (?:it|this|that|these|the)\b.*\s(?=\S+$)")
+ARTICLE = re.compile(r"(?i)^(?:an?|the)\s+(?=\w)")
 QUOTES = "\"'“”‘’`*_«» \t"
 NOT_LABELS = frozenset(
-    """it this that the them none-of-these nothing else one word only etc json markdown text message email ticket
-    review and or following here example yourself concise brief polite professional friendly""".split()
+    word
+    for line in (
+        "it this that the them nothing else one word only etc json markdown text message email",
+        "ticket review and or following here example yourself concise brief polite professional",
+        "friendly",
+    )
+    for word in line.split()
 )
 QUOTED = re.compile(
     r"[\"“`](?=\S)([^\"”`\n]{1,40})[\"”`]|(?<!\w)['‘]([^'’\n]{1,40})['’](?!\w)|\*\*([^*\n]{1,40})\*\*"
@@ -82,27 +101,24 @@ def offers(prompt: str) -> list[Offer]:
 
 
 def _candidates(prompt: str) -> Iterator[list[Offer]]:
-    for anchor in ANCHORS[:5]:
-        yield from _after(anchor, prompt)
+    """Every way to read labels out of the prompt, the surest first."""
+    yield from _after(SURE, prompt)
     yield from _bullets(prompt)
     yield from _conditional(prompt)
-    for anchor in ANCHORS[5:-1]:
-        yield from _after(anchor, prompt)
+    yield from _after(LIKELY, prompt)
     yield [Offer(next(part for part in match.groups() if part).strip()) for match in QUOTED.finditer(prompt)]
-    for match in re.finditer(r"(?<![\w-])[\w-]{1,30}(?: ?[/|] ?[\w-]{1,30}){1,12}\b", prompt):
+    for match in SLASHED.finditer(prompt):
         yield [Offer(part.strip()) for part in re.split(r"[/|]", match.group())]
-    yield from _after(ANCHORS[-1], prompt)
-    for match in re.finditer(r"(?i)(?<![\w-])((?:[\w-]{1,30}, ){0,12}[\w-]{1,30}),? or (?:is it |an? )?([\w-]{1,30})\b", prompt):
+    yield from _after(LAST, prompt)
+    for match in OR_ENDED.finditer(prompt):
         yield [Offer(part) for part in [*match.group(1).split(", "), match.group(2)]]
-    shouted = re.findall(r"\b[A-Z][A-Z_-]{2,}\b", prompt)
-    yield [
-        Offer(word) for word in dict.fromkeys(shouted) if word not in {"ONLY", "NOT", "MUST", "JSON", "AND"}
-    ]
+    yield [Offer(word) for word in dict.fromkeys(SHOUTED.findall(prompt))]
 
 
-def _after(anchor: re.Pattern[str], prompt: str) -> Iterator[list[Offer]]:
-    for match in anchor.finditer(prompt):
-        yield enumeration(prompt[match.end() :])
+def _after(anchors: tuple[re.Pattern[str], ...], prompt: str) -> Iterator[list[Offer]]:
+    for anchor in anchors:
+        for match in anchor.finditer(prompt):
+            yield enumeration(prompt[match.end() :])
 
 
 def _bullets(prompt: str) -> Iterator[list[Offer]]:
@@ -119,13 +135,13 @@ def _bullets(prompt: str) -> Iterator[list[Offer]]:
         elif line.strip():
             before, fresh = line, True
     announced = re.compile(rf"(?i)\b(?:one of|{NOUN}|{SORTING}|choose|pick|between)\b")
-    for before, found in sorted(runs, key=lambda run: not announced.search(run[0])):
+    for _, found in sorted(runs, key=lambda run: not announced.search(run[0])):
         if all(len(offer.label.split()) <= 4 for offer in found):
             yield found
 
 
 def _conditional(prompt: str) -> Iterator[list[Offer]]:
-    """ "Say urgent if …, routine otherwise"."""
+    """The labels of "say urgent if …, routine otherwise"."""
     pattern = re.compile(rf"(?i)\b{ANSWERING} (?:with )?([\w-]+) (?:if|when|for|unless)\b([^\n]*)")
     for match in pattern.finditer(prompt):
         rest = re.findall(
@@ -156,20 +172,24 @@ def enumeration(text: str) -> list[Offer]:
 
     text = re.sub(r"\s*[(\[]([^)\]]*)[)\]]", put_aside, text)
     found: list[Offer] = []
+    quoted = re.match(r"[\"“'‘`]", text) is not None
     for part in SEPARATOR.split(text):
         item, *told = part.split("\x00")
         if not item.strip(QUOTES):
             continue
         label, explained, description = _split(item.strip())
-        if not explained and not re.match(r"[\"“'‘`]", label):
-            label = TAIL.sub("", label)
+        if not explained and not quoted:
+            label = ARTICLE.sub("", QUESTION.sub("", TAIL.sub("", label)))
         label = label.strip(QUOTES + ".:")
         # A list is over where its labels come back ("a or b, where a means …").
-        if any(re.search(rf"(?i)(?<!\w){re.escape(one.label)}\s", f"{label} ") for one in found):
+        if any(re.search(rf"(?i)(?<![\w-]){re.escape(one.label)}\s", f"{label} ") for one in found):
             break
         if description.startswith("where "):
             description = ""
         found.append(Offer(label, description or (asides[int(told[0])] if told else "")))
+    pairs = [one.label.partition(" for ") for one in found]
+    if len(pairs) > 1 and all(mark for _, mark, _ in pairs):
+        return [Offer(label, description) for label, _, description in pairs]
     return found
 
 

@@ -36,8 +36,9 @@ PLAINER = {
     r"\bi\b": "I",
 }
 COMMITMENT = re.compile(
-    r"(?i)\b(?:need|needs|must|should|will|please|have to|has to|want|wants|todo|to do|action|by (?:monday|tuesday|"
-    r"wednesday|thursday|friday|tomorrow|the end)|let's|make sure|going to|plan|prepare|send|fix|review|schedule|agreed)\b"
+    r"(?i)\b(?:need|needs|must|should|will|please|have to|has to|want|wants|todo|to do|action|make sure|"
+    r"let's|going to|plan|prepare|send|fix|review|schedule|agreed|"
+    r"by (?:monday|tuesday|wednesday|thursday|friday|tomorrow|the end))\b"
 )
 
 # What a helpful answer says next, by what the message is about; the first that fits is taken.
@@ -71,29 +72,53 @@ GENERAL_ADVICE = (
 def reply(task: Task) -> str:
     """A message to whoever wrote the request."""
     text = task.request
-    name = person(text)
-    about = joined(topics(text, 3)) or "your request"
+    name = (person(text) or "there").split()[0]
+    about = joined(topics(text, 2)) or "your request"
     _, first, second, missing = _advice(text)
-    lean = judgement.leaning(text)
     opening = (
         f"I am sorry about the trouble with {about}; that is not the experience you should have."
-        if lean < -0.2
+        if judgement.leaning(text) < -0.2
         else f"Thank you for your message about {about}."
     )
+    closing = f"Best regards,\n{_signature(task)}"
+    if task.sentence_limit or task.word_limit:
+        short = _cut(f"{opening} We {first}, and then {second}. It helps us to know {missing}.", task)
+        return f"Hi {name},\n\n{short}\n\n{closing}"
     date = DATE.search(text)
     timing = f" You mentioned {date.group()}, so we keep that date in mind." if date else ""
     body = [
         f"{opening} {_understood(text)}{timing}",
+        *_asked(text),
         "Here is what happens next:",
         f"1. We {first}.\n2. We {second}.\n3. You hear from us within one working day.",
-        f"To be quick, it helps us to know {missing}. A short reply to this message is enough.",
+        " ".join([*_told(task), f"To be quick, it helps us to know {missing}. A short reply is enough."]),
     ]
-    closing = f"Best regards,\n{_signature(task)}"
-    if task.sentence_limit or task.word_limit:
-        short = _cut(f"{opening} We {first}, and then {second}. It helps us to know {missing}.", task)
-        return f"Hi {name or 'there'},\n\n{short}\n\n{closing}"
     subject = f"Subject: Your message about {about}\n\n" if task.asks(r"\bsubject(?: line)?\b") else ""
-    return f"{subject}Hi {name or 'there'},\n\n" + "\n\n".join(body) + f"\n\n{closing}"
+    return f"{subject}Hi {name},\n\n" + "\n\n".join(body) + f"\n\n{closing}"
+
+
+def _asked(text: str) -> list[str]:
+    """A paragraph that takes up every question of the text, if it has any."""
+    questions = [sentence for sentence in sentences(text) if sentence.endswith("?")][:4]
+    lines = [
+        f"- “{question}” A colleague who knows the details answers this in writing." for question in questions
+    ]
+    return ["You asked:\n\n" + "\n".join(lines)] if lines else []
+
+
+def _told(task: Task) -> list[str]:
+    """What the prompt wants said, turned towards the reader."""
+    found = re.search(
+        r"(?i)\b(?:cares? about|focus on|pay attention to|emphasi[sz]e|highlight)\s+([^.\n:;]{4,120})",
+        task.system,
+    )
+    offer = re.search(r"(?:^|[.!\n]\s*)(Offer|Suggest|Propose) (an? [^.,\n]{4,80})", task.system)
+    lines = [f"We look at {found.group(1).strip()} in particular."] if found else []
+    return (
+        [*lines, f"We would also like to {offer.group(1).lower()} {offer.group(2).strip()}."]
+        if offer
+        else lines
+    )
 
 
 def _advice(text: str) -> tuple[str, str, str, str]:
@@ -113,16 +138,11 @@ def _understood(text: str) -> str:
 
 
 def _signature(task: Task) -> str:
+    team = re.search(r"(?i)\b(?:for|on|in|of) the ([\w ]{2,20}?) team\b", task.system)
     role = re.sub(
-        r"(?i)^(?:senior|junior|helpful|friendly|experienced|expert|professional|a|an|the) ", "", task.role
+        r"(?i)\b(?:senior|junior|helpful|friendly|experienced|expert|professional|polite) ", "", task.role
     )
-    area = re.sub(
-        r"(?i)\b(?:specialist|agent|assistant|engineer|representative|manager|expert|writer|bot|advisor)\b",
-        "",
-        role,
-    )
-    area = " ".join(area.split())
-    return f"The {area} team" if area and len(area.split()) <= 3 else "The team"
+    return f"The {team.group(1)} team" if team else f"Your {role}" if role else "The team"
 
 
 def summary(task: Task) -> str:

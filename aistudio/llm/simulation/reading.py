@@ -10,17 +10,19 @@ from functools import cached_property
 STOPWORDS = frozenset(
     word
     for line in (
-        "a about above after again all also am an and any are as at be because been before being below between",
-        "both but by can could did do does doing during each few for from further had has have having he her",
-        "here hers him his how i if in into is it its itself just let like me more most my no nor not now of off",
-        "on once only or other our ours out over own please same she should so some such than that the their",
-        "theirs them then there these they this those through to too under until up us very was we were what",
-        "when where which while who whom why will with would you your yours must may might shall been",
-        "hi hello hey dear thanks thank regards best kind sincerely cheers get gets got one two three four five",
-        "want wants wanted need needs needed know known since today yet still ever make makes made im ive youre",
-        "dont cannot much many really say says said tell tells give gives given see go goes going come comes",
-        "use uses using try tried take takes took ask asked keep keeps every currently possible agreed whether",
-        "new good thing things way ways lot send sent sends let's i'm we're it's don't there's that's you're",
+        "a about above after again all also am an and any are as at be because been before being",
+        "below between both but by can could did do does doing during each few for from further had",
+        "has have having he her here hers him his how i if in into is it its itself just let like",
+        "me more most my no nor not now of off on once only or other our ours out over own please",
+        "same she should so some such than that the their theirs them then there these they this",
+        "those through to too under until up us very was we were what when where which while who",
+        "whom why will with would you your yours must may might shall been hi hello hey dear thanks",
+        "thank regards best kind sincerely cheers get gets got one two three four five want wants",
+        "wanted need needs needed know known since today yet still ever make makes made im ive",
+        "youre dont cannot much many really say says said tell tells give gives given see go goes",
+        "going come comes use uses using try tried take takes took ask asked keep keeps every",
+        "currently possible agreed whether left went came found read reads new good thing things",
+        "way ways lot send sent sends let's i'm we're it's don't there's that's you're",
     )
     for word in line.split()
 )
@@ -41,7 +43,9 @@ SENTENCE = re.compile(
 
 NUMBERS = {
     word: number
-    for number, word in enumerate("zero one two three four five six seven eight nine ten".split())
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    )
 }
 
 
@@ -151,12 +155,7 @@ def topics(text: str, limit: int = 4) -> list[str]:
         key = " ".join(stem(word) for word in phrase)
         counts[key] += 2 * len(phrase) - 1
         # A capital at a sentence's start is no name.
-        if (
-            phrase[0] in starts
-            and not phrase[-1][0].isupper()
-            or phrase[:1] == phrase
-            and phrase[0] in starts
-        ):
+        if phrase[0] in starts and (len(phrase) == 1 or not phrase[-1][0].isupper()):
             phrase = [phrase[0].lower(), *phrase[1:]]
         shown.setdefault(key, " ".join(phrase))
         order.setdefault(key, len(order))
@@ -178,7 +177,10 @@ def _phrases(text: str) -> Iterator[list[str]]:
             if WORD.fullmatch(plain) and is_content(plain) and not plain.isdecimal() and len(plain) > 2:
                 run.append(plain)
                 continue
-            yield from ([run[i : i + 2] for i in range(0, len(run), 2)])
+            for start in range(0, len(run), 2):
+                phrase = run[start : start + 2]
+                # "people building" is about people.
+                yield phrase[:1] if re.search("(?:ing|ed)$", phrase[-1]) else phrase
             run = []
 
 

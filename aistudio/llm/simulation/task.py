@@ -8,7 +8,8 @@ from aistudio.llm.simulation.reading import Section, body, number_before, sectio
 
 DENIED = re.compile(r"(?i)\b(?:no|not|never|without|avoid|don['’]t|instead of|rather than)\b[^.;:,\n]{0,60}")
 ROLE = re.compile(
-    r"(?i)\b(?:you are|you're|act as|as) (?:an?|the|our|my) ((?:[\w\-]+ ){0,4}?(?:[\w\-]+))(?=[.,;:\n]|$| who| that| for| of| at| in| and| with)"
+    r"(?i)\b(?:you are|you're|act as|as) (?:an?|the|our|my) ((?:[\w\-]+ ){0,4}?[\w\-]+)"
+    r"(?=[.,;:\n]|$| who| that| for| of| at| in| and| with)"
 )
 # Up to this many words a part of the message is a remark (a label, a yes), not material.
 REMARK_WORDS = 3
@@ -66,8 +67,9 @@ class Task:
     def word_limit(self) -> int | None:
         """How many words the answer may have, when the prompt says."""
         found = re.search(
-            r"(?i)\b(?:under|below|at most|no more than|max(?:imum)?(?: of)?|less than|fewer than|up to|within|about|around|"
-            r"limit\w* (?:\w+ ){0,3}to)\s+(\d{1,4})[\s\-]+words?\b|\b(\d{1,4})[\s\-]+words? (?:or less|or fewer|max)",
+            r"(?i)\b(?:under|below|at most|no more than|max(?:imum)?(?: of)?|less than|fewer than|up to|"
+            r"within|about|around|limit\w* (?:\w+ ){0,3}to)\s+(\d{1,4})[\s\-]+words?\b|"
+            r"\b(\d{1,4})[\s\-]+words? (?:or less|or fewer|max)",
             self.instructions,
         )
         return int(found.group(1) or found.group(2)) if found else None

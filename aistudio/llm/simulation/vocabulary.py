@@ -31,9 +31,9 @@ freeze, frozen, slow, outage, fix, glitch, issue, does not load, not load, not o
 screen, error message, sync, timeout, log in, login, password, reset, exception, 500, 404, down, \
 troubleshoot, unable to, can not, api, integration, configure, disconnect
 sales, sale, purchase, buying, commercial, lead, prospect, pricing, quote, pre-sales, upsell | buy, \
-purchase, quote, pricing, price, prices, cost, demo, trial, license, licenses, seats, \
-upgrade, enterprise, interested in, discount, proposal, volume, offer, subscription, how much, annual, \
-evaluate, evaluating, vendor, team of, employees, procurement, budget
+purchase, quote, pricing, price, prices, cost, demo, trial, license, licenses, seats, upgrade, \
+enterprise, interested in, discount, proposal, volume, offer, subscription, how much, annual, evaluate, \
+evaluating, vendor, team of, employees, procurement, budget
 account, access, login, profile, authentication, identity | password, log in, login, sign in, account, \
 username, two-factor, 2fa, profile, locked out, email address, reset my, verification code, access
 shipping, delivery, logistics, fulfilment, fulfillment, shipment, tracking | package, parcel, delivery, \
@@ -109,10 +109,13 @@ fruit | apple, banana, orange, pear, grape, mango, strawberry, cherry, lemon, pe
 vegetable | carrot, potato, spinach, broccoli, onion, cabbage, cucumber, pepper, lettuce, leek, bean, \
 pea
 animal | dog, cat, horse, bird, cow, fish, lion, tiger, elephant, rabbit, pet, puppy
-approve, approved, accept, accepted, pass, valid, eligible, allow | complete, within policy, meets, \
-valid, correct, signed, under the limit, confirmed, attached, all documents
-reject, rejected, deny, denied, decline, fail, invalid, ineligible, block | missing, expired, exceeds, \
-invalid, without receipt, incomplete, wrong, over the limit, violates, forged, not signed, no receipt
+approve, approved, accept, accepted, pass, valid, eligible, allow, publish, keep, safe, clean | \
+complete, within policy, meets, valid, correct, signed, under the limit, confirmed, attached, all \
+documents, great, thanks, thank you, helpful, learned, agree, nice, love
+reject, rejected, deny, denied, decline, fail, invalid, ineligible, block, hide, remove, toxic, unsafe, \
+offensive, abusive, hateful | missing, expired, exceeds, invalid, without receipt, incomplete, wrong, \
+over the limit, violates, forged, not signed, no receipt, idiot, idiots, stupid, hate, insult, kill, \
+shut up, moron, dumb, nobody likes, garbage, loser
 english | the, and, is, of, to, my, this, have, with, you
 french, français | le, la, les, des, est, je, vous, bonjour, une, pas, mon, pour, merci, et
 german, deutsch | der, die, das, und, ist, ich, nicht, ein, eine, mein, guten, bitte, wir, danke
@@ -120,6 +123,40 @@ spanish, español | el, los, las, es, una, por, hola, gracias, mi, no funciona, 
 italian, italiano | il, gli, che, sono, una, ciao, grazie, non, per, mio, questo, della
 portuguese, português | os, uma, não, obrigado, você, meu, para, olá, está, com
 dutch, nederlands | het, een, niet, ik, mijn, goed, dank, hallo, van, voor
+sad, sadness, grief, sorrow | cry, crying, cried, lost, died, death, grief, miss, lonely, tears, sad, \
+funeral, heartbroken, mourn, gone
+angry, anger, furious, rage | angry, furious, unacceptable, outrageous, ridiculous, fed up, hate, rude, \
+annoyed, worst, lawyer, how dare
+happiness, joy, joyful, delight, excited | happy, delighted, joy, wonderful, love, celebrate, yay, \
+excited, great news, smile, laugh
+fear, afraid, anxious, worried, anxiety | afraid, scared, worried, anxious, nervous, panic, fear, \
+terrified, threat
+emergency, critical, life-threatening, p0 | unconscious, not breathing, collapsed, bleeding, fire, chest \
+pain, stroke, heart attack, immediately, emergency, outage, complete outage
+greeting, hello, smalltalk, small talk | hello, hi, hey, good morning, good evening, good afternoon, how \
+are you, nice to meet
+human, agent, representative, escalate, escalation | talk to a human, speak to, real person, human, \
+representative, someone, manager, supervisor, agent, your robot, call me
+formal | dear, sincerely, regards, hereby, would like to, sir, madam, kindly, pursuant, respectfully, \
+yours faithfully
+informal, casual | hey, dude, whats up, lol, gonna, yo, btw, thx, cool, haha, guys, cya, wanna
+documentation, docs | readme, typo, docs, documentation, tutorial, example, guide, spelling, manual, \
+section, page, link, explain how
+plant, flora | oak, leaf, leaves, tree, flower, rose, grass, moss, root, bush, fern, seed, garden, plant
+mineral, rock | quartz, stone, rock, granite, iron, gold, salt, crystal, ore, copper, diamond
+grain, cereal | rice, wheat, oats, barley, corn, rye, bread, pasta, quinoa, millet
+enterprise, corporate, large company, large | corporation, global, thousands, procurement, countries, \
+compliance, single sign-on, sso, security review, employees, head of, offices, hundreds
+startup, smb, small business, small company, small | startup, founder, bakery, shop, small, few, \
+freelancer, family, two of us, four people, side project, local, tight budget, just started
+engineering, development, developer, it, backend | developer, backend, frontend, python, java, code, \
+software engineer, api, apis, infrastructure, database, cloud, devops, programming, deploy
+rent, housing, utilities | rent, landlord, apartment, lease, mortgage, electricity, heating, water bill
+groceries, grocery, supermarket | supermarket, grocery, groceries, milk, market, walmart, lidl, aldi, \
+tesco, food
+salary, income, wages | salary, payroll, wage, employer, income, bonus, monthly pay
+meeting, appointment, scheduling, calendar | meet, meeting, schedule, call, calendar, invite, agenda, \
+appointment, thursday, discuss, available, reschedule
 """
 
 
