@@ -9,10 +9,10 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from aistudio.engine.attempt import NodeRun, Tools, skip_events
+from aistudio.engine.attempt import NodeRun, Tools, skip_events, stopped
 from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError
 from aistudio.engine.patience import patiently
-from aistudio.engine.snapshots import Snapshots
+from aistudio.engine.snapshots import RunNotFound, Snapshots
 from aistudio.graph.events import EventType, ExecutionStatus
 from aistudio.store import events, executions
 
@@ -55,6 +55,8 @@ class Activities:
                         next_retry_delay=timedelta(milliseconds=100),
                     ) from None
                 raise
+            except RunNotFound:
+                raise stopped() from None
             except Exception as error:
                 logger.exception("Activity for node %s of run %s failed", task.node, task.execution_id)
                 # Without its cause, which may hold what belongs in PostgreSQL alone.
@@ -69,6 +71,8 @@ class Activities:
         """Write a run's end, once; of a run that was being cancelled it is `cancelled`."""
         try:
             return await self._finish(task)
+        except RunNotFound:
+            return Ending(outcome=task.outcome, error=task.error)
         except Exception as error:
             logger.exception("The end of run %s could not be written", task.execution_id)
             raise ApplicationError(

@@ -217,10 +217,7 @@ class NodeRun:
     async def _retry(
         self, error: NodeError, attempt: int, before: Attempts
     ) -> ApplicationError:
-        backoff = min(FIRST_BACKOFF * 2**before.failed, LONGEST_BACKOFF)
-        if error.retry_after is not None:
-            backoff = min(max(error.retry_after, 0.0), LONGEST_RETRY_AFTER)
-        delay = timedelta(seconds=backoff)
+        delay = timedelta(seconds=pause(before.failed, error.retry_after))
         retrying = NewEvent(
             type=EventType.NODE_RETRYING,
             node_id=self._node.id,
@@ -303,6 +300,13 @@ def skip_events(snapshot: Snapshot, skips: Skips) -> list[NewEvent]:
         for reason, places in reasons
         for place in places
     ]
+
+
+def pause(failed: int, retry_after: float | None) -> float:
+    """Seconds until the next attempt, after this many that failed before the latest one."""
+    if retry_after is not None:
+        return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+    return min(FIRST_BACKOFF * 2.0**failed, LONGEST_BACKOFF)
 
 
 def stopped() -> ApplicationError:

@@ -14,6 +14,10 @@ from aistudio.store.database import Database
 KEPT = 16
 
 
+class RunNotFound(Exception):
+    """PostgreSQL has no such run."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """What a run never changes."""
@@ -61,7 +65,7 @@ class Snapshots:
         """The run's snapshot.
 
         Raises:
-            LookupError: PostgreSQL has no such run.
+            RunNotFound: it was deleted.
         """
         snapshot = self._kept.get(execution_id)
         if snapshot is None:
@@ -75,7 +79,7 @@ class Snapshots:
     async def _load(self, execution_id: str) -> Snapshot:
         execution = await executions.load_snapshot(self._database, execution_id)
         if execution is None:
-            raise LookupError(f"there is no run {execution_id}")
+            raise RunNotFound(execution_id)
         given = execution.input if execution.has_input else None
         return Snapshot(
             workflow=Workflow.model_validate(execution.graph),

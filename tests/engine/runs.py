@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,12 @@ class Acts:
 
     def __setitem__(self, node_id: str, acts: list[Act]) -> None:
         self.by_node[node_id] = acts
+
+    def forget(self) -> None:
+        """As new."""
+        self.by_node.clear()
+        self.attempts.clear()
+        self.most_running = 0
 
     def calls(self, node_id: str) -> int:
         """How often the node was called."""
@@ -150,17 +156,24 @@ class Studio:
     async def start(self, raw: dict[str, Any], given: JsonValue = None) -> str:
         """Start a run; its id."""
         execution_id = await self.write(raw, given)
+        await self.submit(execution_id, raw)
+        return execution_id
+
+    async def submit(self, execution_id: str, raw: dict[str, Any] | None = None) -> None:
+        """Hand a run to Temporal."""
+        if raw is None:
+            run = await executions.load_snapshot(self.database, execution_id)
+            assert run is not None
+            assert isinstance(run.graph, dict)
+            raw = run.graph
         workflow = Workflow.model_validate(raw)
         await self.engine.start(execution_id, run_task(execution_id, workflow, self.tools.specs))
-        return execution_id
 
     async def end(self, execution_id: str) -> list[Event]:
         """Wait for a run's end; its events."""
         handle: WorkflowHandle[Any, Any] = self.client.get_workflow_handle(execution_id)
-        try:
+        with suppress(WorkflowFailureError):
             await asyncio.wait_for(handle.result(), 60)
-        except WorkflowFailureError:
-            pass
         return await self.events(execution_id)
 
     async def run(self, raw: dict[str, Any], given: JsonValue = None) -> list[Event]:

@@ -8,6 +8,8 @@ from aistudio.graph.events import EventType
 from aistudio.store import executions
 from tests.engine.runs import Studio, graph, of, told
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_chain_runs_in_order(studio: Studio) -> None:
     execution_id = await studio.start(graph("t>a", "a>b"), "hello")
@@ -51,9 +53,7 @@ async def test_payloads_of_a_completed_node(studio: Studio) -> None:
         (None, {"input": "sample"}),
     ],
 )
-async def test_the_input_becomes_every_triggers_output(
-    studio: Studio, given: object, output: object
-) -> None:
+async def test_the_input_becomes_every_triggers_output(studio: Studio, given: object, output: object) -> None:
     raw = graph("t>a", t={"config": {"input": "sample"}})
     found = await studio.run(raw, given)  # type: ignore[arg-type]
     assert of(found, EventType.NODE_COMPLETED, "t")[0].payload["output"] == output
@@ -146,8 +146,9 @@ async def test_a_node_settles_before_anybody_who_waits_for_it_starts(studio: Stu
     found = told(await studio.run(raw))
     for edge in raw["edges"]:
         settled = [
-            word for word in found if word.split()[0] in {"completed", "skipped"}
-            and word.endswith(f" {edge['source']}")
+            word
+            for word in found
+            if word.split()[0] in {"completed", "skipped"} and word.endswith(f" {edge['source']}")
         ]
         started = f"started {edge['target']}"
         if started in found:
