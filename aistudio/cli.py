@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import click
 from dotenv import dotenv_values
@@ -29,7 +30,7 @@ def main() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(arguments: tuple[str, ...]) -> None:
     """Run for development: page on port 3000, API on 8000. ARGUMENTS go to `reflex run`."""
-    _supervise(reflex_run(arguments))
+    supervised(reflex_run(arguments))
 
 
 @main.command()
@@ -37,7 +38,7 @@ def run(arguments: tuple[str, ...]) -> None:
 @click.option("--port", default=8000, show_default=True, help="The port of page and API.")
 def serve(host: str, port: int) -> None:
     """Serve the production build: page, API and worker on one port."""
-    _supervise(production(host, port))
+    supervised(production(host, port))
 
 
 @main.command()
@@ -88,11 +89,13 @@ async def _work(configuration: Settings) -> None:
         await database.close()
 
 
-def _supervise(program: Program) -> None:
+def supervised(program: Program) -> NoReturn:
+    """Run the program below the supervisor until it ends, and exit as it did; a failure is a sentence."""
     try:
         sys.exit(supervise(program, _settings()))
     except EmbeddedError as error:
-        raise click.ClickException(str(error)) from error
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
 
 
 def _settings() -> Settings:

@@ -46,7 +46,7 @@ class Supervisor:
         self._repaired_at = 0.0
 
     def run(self) -> int:
-        """Return the exit code when asked to end (0), or when the program fails before it ever answered."""
+        """Return 0 when asked to end, or the exit code of a program that gave up before it ever answered."""
         self._home.claim()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
@@ -75,7 +75,7 @@ class Supervisor:
             code = self._web.exit_code
             if code is None:
                 self._web.check()
-            elif self._web.answered:
+            elif self._web.answered or code < 0:
                 self._repair(self._web.name, self._web.start)
             else:
                 return code
