@@ -29,6 +29,8 @@ RUNS_IN_MEMORY = 500
 GRACE = timedelta(seconds=2)
 # Also what a cancel waits for when the server cannot push it.
 HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
+# After a crash, decisions that were meant for the lost worker wait this long until another takes them.
+LOST_WORKER = timedelta(seconds=3)
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 
@@ -68,6 +70,7 @@ def build_worker(client: Client, tools: Tools) -> Worker:
         max_cached_workflows=RUNS_IN_MEMORY,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        sticky_queue_schedule_to_start_timeout=LOST_WORKER,
         graceful_shutdown_timeout=GRACE,
         workflow_failure_exception_types=[Exception],
     )

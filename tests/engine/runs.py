@@ -18,7 +18,7 @@ from aistudio.graph.definition import Workflow
 from aistudio.graph.events import Event, EventType
 from aistudio.graph.kinds import KindSpec, PortsFrom
 from aistudio.llm.client import ModelClient
-from aistudio.nodes import trigger
+from aistudio.nodes import ai_agent, trigger
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
 from aistudio.store import events, executions, workflows
@@ -77,7 +77,7 @@ class Acts:
 
 
 def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
-    """The real trigger, `step`, and `fork`, whose output names its live branch."""
+    """The real trigger and agent, `step`, and `fork`, whose output names its live branch."""
     step = KindSpec(name="step", title="Step", summary="", icon="", group="Data", config=Config)
     fork = KindSpec(
         name="fork",
@@ -93,16 +93,17 @@ def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
     )
     return {
         "trigger": trigger.KIND,
+        "ai_agent": ai_agent.KIND,
         "step": NodeKind(spec=step, run=acts.run),
         "fork": NodeKind(spec=fork, run=acts.run),
     }
 
 
-def graph(*edges: str, **nodes: dict[str, Any]) -> dict[str, Any]:
+def graph(*edges: str, **nodes: dict[str, Any] | str) -> dict[str, Any]:
     """A graph from edges such as `a>b` and `fork.left>b`.
 
     Nodes are steps, in order of appearance, unless named `t…` (triggers) or `f…` (forks);
-    keywords add to a node's JSON.
+    keywords add to a node's JSON, or make it an agent with this prompt.
     """
     wires = []
     ids: dict[str, None] = {}
@@ -122,7 +123,10 @@ def graph(*edges: str, **nodes: dict[str, Any]) -> dict[str, Any]:
         node: dict[str, Any] = {"id": node_id, "kind": kinds.get(node_id[0], "step")}
         if node["kind"] == "fork":
             node["config"] = {"branches": [{"id": name} for name in branches.get(node_id, {})]}
-        made.append(node | nodes.get(node_id, {}))
+        more = nodes.get(node_id, {})
+        if isinstance(more, str):
+            more = {"kind": "ai_agent", "config": {"system_prompt": more}}
+        made.append(node | more)
     return {"schema": 1, "nodes": made, "edges": wires}
 
 

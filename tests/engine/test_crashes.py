@@ -1,0 +1,203 @@
+"""Workers, PostgreSQL and Temporal going away in the middle of a run: it goes on, and nothing is paid twice."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from aistudio.embedded.postgres import Postgres
+from aistudio.embedded.temporal import Temporal
+from aistudio.engine import reconciler, worker
+from aistudio.graph.events import EventType
+from aistudio.llm.client import ModelClient
+from aistudio.nodes.context import NodeContext
+from aistudio.settings import Settings
+from aistudio.store import migrations
+from aistudio.store.database import Database
+from tests.engine.runs import Studio, graph, of, told, working
+from tests.support.model_server import ModelServer
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+@contextmanager
+def worker_process(
+    database_url: str, temporal_address: str, server: ModelServer
+) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {
+        "DATABASE_URL": database_url,
+        "TEMPORAL_ADDRESS": temporal_address,
+        "OPENAI_API_KEY": "sk-test-0123456789",
+        "OPENAI_BASE_URL": server.base_url,
+    }
+    with subprocess.Popen([sys.executable, "-m", "tests.engine.worker_main"], env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def starts(found: list, node_id: str) -> list[int]:  # type: ignore[type-arg]
+    return [event.attempt for event in of(found, EventType.NODE_STARTED, node_id)]
+
+
+async def observer(client: Client, database: Database) -> Studio:
+    """A studio that starts and reads runs, with nobody at work in this process."""
+    context = working(client, database)
+    studio = await context.__aenter__()
+    await context.__aexit__(None, None, None)
+    return studio
+
+
+async def test_a_killed_worker_costs_the_node_it_was_at_and_nothing_else(
+    temporal_address: str, database: Database, server: ModelServer
+) -> None:
+    studio = await observer(await Client.connect(temporal_address), database)
+    raw = graph("t>a", "a>b", "t>z", "b>c", "z>c", a="first", b="[[slow:0.1]] second", c="third", z="side")
+    with ExitStack() as stack:
+        first = stack.enter_context(worker_process(database.url, temporal_address, server))
+        execution_id = await studio.start(raw, "hello")
+        assert await asyncio.to_thread(
+            server.wait_for,
+            lambda calls: any("second" in call.system and call.words > 0 for call in calls),
+            60,
+        )
+        await studio.until(execution_id, EventType.NODE_COMPLETED, "z")
+        first.kill()
+        killed = time.monotonic()
+        stack.enter_context(worker_process(database.url, temporal_address, server))
+        found = await studio.end(execution_id)
+    assert time.monotonic() - killed < 30
+    assert told(found)[-1] == "execution_completed"
+    assert [starts(found, name) for name in "abcz"] == [[1], [1, 2], [1], [1]]
+    assert sorted(call.system.split()[-1] for call in server.calls) == [
+        "first",
+        "second",
+        "second",
+        "side",
+        "third",
+    ]
+    assert "retrying b" not in told(found)
+
+
+async def test_a_worker_that_stops_in_order_hands_its_nodes_on(
+    temporal_address: str, database: Database
+) -> None:
+    client = await Client.connect(temporal_address)
+    begun = asyncio.Event()
+
+    async def hang(context: NodeContext) -> dict[str, str]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    async with working(client, database) as first:
+        first.acts["a"] = [hang]
+        execution_id = await first.start(graph("t>a", "a>b"))
+        await begun.wait()
+    stopped = time.monotonic()
+    assert "cancelled a" not in told(await first.events(execution_id))
+    async with working(client, database) as second:
+        found = await second.end(execution_id)
+    # Faster than a lost heartbeat: the worker said that it stopped.
+    assert time.monotonic() - stopped < 4
+    assert starts(found, "a") == [1, 2]
+    assert told(found)[-1] == "execution_completed"
+
+
+async def test_an_answer_is_not_lost_while_postgresql_is_away(
+    tmp_path: Path, temporal_address: str
+) -> None:
+    postgres = Postgres(tmp_path)
+    postgres.start()
+    migrations.upgrade(postgres.url)
+    database = Database(postgres.url)
+    answered = asyncio.Event()
+
+    async def answer(context: NodeContext) -> dict[str, str]:
+        await asyncio.to_thread(postgres.stop)
+        answered.set()
+        return {"text": "paid for"}
+
+    try:
+        async with working(await Client.connect(temporal_address), database) as studio:
+            studio.acts["a"] = [answer]
+            execution_id = await studio.start(graph("t>a", "a>b"))
+            await answered.wait()
+            # Longer than Temporal would wait for a heartbeat.
+            await asyncio.sleep(6)
+            await asyncio.to_thread(postgres.start)
+            found = await studio.end(execution_id)
+        assert studio.acts.attempts == {"a": [1], "b": [1]}
+        assert told(found)[-1] == "execution_completed"
+        assert of(found, EventType.NODE_COMPLETED, "a")[0].payload["output"] == {"text": "paid for"}
+    finally:
+        await database.close()
+        postgres.stop()
+
+
+async def test_a_run_goes_on_after_temporal_was_away(tmp_path: Path, database: Database) -> None:
+    temporal = Temporal(tmp_path)
+    temporal.start()
+    away = asyncio.Event()
+
+    async def work(context: NodeContext) -> dict[str, str]:
+        await asyncio.to_thread(temporal.stop)
+        away.set()
+        await asyncio.sleep(1)
+        return {}
+
+    try:
+        async with working(await Client.connect(temporal.address), database) as studio:
+            studio.acts["a"] = [work, {}]
+            execution_id = await studio.start(graph("t>a", "a>b"))
+            await away.wait()
+            await asyncio.to_thread(temporal.start)
+            await studio.until(execution_id, EventType.EXECUTION_COMPLETED)
+            found = await studio.events(execution_id)
+        assert studio.acts.calls("b") == 1
+        assert told(found)[-1] == "execution_completed"
+    finally:
+        temporal.stop()
+
+
+async def test_a_worker_waits_for_the_schema_and_survives_breaking(
+    postgres_url: str,
+    temporal_address: str,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(_env_file=None)
+    model = ModelClient(settings)
+    built = []
+    real = worker.build_worker
+
+    def breaking(*args: object) -> object:
+        built.append(args)
+        if len(built) == 1:
+            raise RuntimeError("broken")
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "build_worker", breaking)
+    monkeypatch.setattr(reconciler, "YOUNG", 0)
+    client = await Client.connect(temporal_address)
+    studio = await observer(client, database)
+    at_work = asyncio.create_task(worker.run_worker(client, database, model, settings))
+    execution_id = await studio.start(graph("t"))
+    assert told(await studio.end(execution_id))[-1] == "execution_completed"
+    assert len(built) == 2
+    at_work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await at_work
+    await model.aclose()
