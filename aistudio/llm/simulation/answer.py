@@ -34,7 +34,7 @@ ONLY_A_WORD = (
     r"\b(?:category|label|class|department|team|intent|word|tag|route|answer|verdict)(?:['’]s)?(?: name)? "
     r"(?:only|alone)\b|"
     rf"{SAYS}[^.\n]{{0,20}}\b(?:yes|true)\b[^.\n]{{0,12}}\b(?:no|false)\b|"
-    rf"{SAYS} (?:with )?[\"“'‘`]|"
+    rf"{SAYS} (?:with )?(?:[\"“'‘`]|[\w-]+ (?:if|when|unless)\b)|"
     r"\b(?:return|output|print|(?:respond|reply|answer) with)\b[^.\n]{0,40}"
     r"\b(?:labels?|category|class|intent|team|department|queue|topic|segment|tag|code|string|option|choice|verdict|sentiment|language|priority)\b"
 )
@@ -76,7 +76,7 @@ def answer(system: str, user: str) -> str:
 
 def _form(task: Task, found: Sequence[Offer]) -> Callable[[Task], str] | None:
     """How to answer when a machine's form is asked for, and nothing else."""
-    labels = "|".join(re.escape(offer.label) for offer in found)
+    labels = "|".join(re.escape(offer.label) for offer in found if " " not in offer.label)
     # "Is a chart, a table or a text best?" asks for none of them.
     wanted = re.sub(rf"(?i)(?<!\w)(?:{labels})(?!\w)", " ", task.wanted) if labels else task.wanted
     for pattern, form in FORMS:

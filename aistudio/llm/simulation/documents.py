@@ -24,7 +24,7 @@ KEY_LISTS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"\b(?:keys?|fields?|properties|attributes|members)\b"
-        r"(?: (?:named|called|are|must be|should be))*\s*[:=]?\s*",
+        r"(?: (?:named|called|are|must be|should be))*[ \t]*[:=]?[ \t]*",
         r"\bjson(?: \w+){0,3}? (?:with|containing|of|that (?:has|contains)|including|having)\b:?\s+",
         r"\b(?:extract|include|return)\b(?: the)?(?: following)?\s*:?\s+",
     )

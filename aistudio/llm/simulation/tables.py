@@ -15,7 +15,7 @@ COLUMN_LISTS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b{COLUMN_WORD}\b"
-        r"(?: (?:named|called|titled|are|should be|must be|for|labell?ed|of|as follows))*\s*[:=]?\s*",
+        r"(?: (?:named|called|titled|are|should be|must be|for|labell?ed|of|as follows))*[ \t]*[:=]?[ \t]*",
         r"\btable (?:of|with|showing|listing|containing|that (?:has|lists|shows)|for)\b:?\s+"
         rf"(?!(?:(?:\w+|exactly \w+) )?{COLUMN_WORD}\b)",
         r"\b(?:for each|per) [\w ]{1,30}?(?:,|:| list| give| show| include| state| add)+\s+",

@@ -6,7 +6,10 @@ from functools import cached_property
 
 from aistudio.llm.simulation.reading import Section, body, number_before, sections
 
-DENIED = re.compile(r"(?i)\b(?:no|not|never|without|avoid|don['’]t|instead of|rather than)\b[^.;:,\n]{0,60}")
+# "Yes or no" and "spam or not spam" rule nothing out.
+DENIED = re.compile(
+    r"(?i)(?<!or )(?<!/)\b(?:no|not|never|without|avoid|don['’]t|instead of|rather than)\b[^.;:,\n]{0,60}"
+)
 ROLE = re.compile(
     r"(?i)\b(?:you are|you're|act as|as) (?:an?|the|our|my) ((?:[\w\-]+ ){0,4}?[\w\-]+)"
     r"(?=[.,;:\n]|$| who| that| for| of| at| in| and| with)"
