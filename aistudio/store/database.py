@@ -29,11 +29,15 @@ POOL_SIZE = 10
 POOL_OVERFLOW = 20
 POOL_WAIT_SECONDS = 10
 
-# Nothing this product asks takes long: a statement that does is stuck, and so is who waits for it.
 SESSION = {
+    # Nothing this product asks takes long: a statement that does is stuck, and so is who waits for it.
     "statement_timeout": "30s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
+    # Everything is found by an index, and planning takes longer than executing: plan once, and not for the
+    # empty table of the first day.
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
 }
 
 
@@ -48,7 +52,7 @@ class Database:
         self.url = url
         self._engine = create_async_engine(
             "postgresql+psycopg://",
-            connect_args=_limited(parameters(url)),
+            connect_args={**_limited(parameters(url)), "prepare_threshold": 0},
             json_serializer=dumps,
             # Parameters are what people wrote: nothing for a log.
             hide_parameters=True,

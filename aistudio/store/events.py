@@ -102,11 +102,11 @@ fresh AS MATERIALIZED (
     WHERE NOT view.stale
         AND view.status NOT IN ('completed', 'failed', 'cancelled')
         AND NOT EXISTS (
-            SELECT FROM events WHERE events.execution_id = view.id AND events.key = offered.key
+            SELECT FROM events WHERE events.execution_id = :execution_id AND events.key = offered.key
         )
         AND NOT EXISTS (
             SELECT FROM events
-            WHERE events.execution_id = view.id AND events.node_id = offered.node_id
+            WHERE events.execution_id = :execution_id AND events.node_id = offered.node_id
                 AND events.type IN ('node_completed', 'node_failed', 'node_skipped', 'node_cancelled')
         )
         AND (
@@ -114,8 +114,9 @@ fresh AS MATERIALIZED (
             OR offered.type = 'execution_cancelled'
             OR offered.type IN ('node_completed', 'node_failed', 'node_cancelled') AND EXISTS (
                 SELECT FROM events
-                WHERE events.execution_id = view.id AND events.node_id = offered.node_id
-                    AND events.type IN ('node_started', 'node_waiting')
+                WHERE events.execution_id = :execution_id AND events.node_id = offered.node_id
+                    AND events.type = 'node_started'
+                OFFSET 0 -- keeps the planner from reading every run's events into a hash
             )
         )
 ),
@@ -134,9 +135,9 @@ kept AS (
     WHERE output IS NOT NULL
 ),
 cleared AS (
-    DELETE FROM delta_chunks USING fresh
-    WHERE delta_chunks.execution_id = fresh.execution_id AND delta_chunks.node_id = fresh.node_id
-        AND fresh.type = 'node_completed'
+    DELETE FROM delta_chunks
+    WHERE execution_id = :execution_id
+        AND node_id = ANY (ARRAY(SELECT node_id FROM fresh WHERE type = 'node_completed'))
 ),
 -- How many nodes are at work and how many wait for a human. Only runs that have a waiting node need to know.
 latest AS (
@@ -162,7 +163,7 @@ total AS (
     SELECT
         max(sequence) AS last_sequence,
         max(timestamp) AS timestamp,
-        min(timestamp) FILTER (WHERE type IN ('node_started', 'node_waiting')) AS started_at,
+        min(timestamp) FILTER (WHERE type = 'node_started') AS started_at,
         max(type) FILTER (
             WHERE type IN ('execution_completed', 'execution_failed', 'execution_cancelled')
         ) AS terminal,
@@ -233,7 +234,7 @@ READ_SETTLING = READ.where(table.c.node_id == bindparam("node_id"), table.c.type
 # Nodes that began and have not settled, with their newest attempt.
 OPEN_NODES = text("""
 SELECT node_id, max(attempt) AS attempt FROM events
-WHERE execution_id = :execution_id AND type IN ('node_started', 'node_waiting')
+WHERE execution_id = :execution_id AND type = 'node_started'
     AND NOT EXISTS (
         SELECT FROM events AS settled
         WHERE settled.execution_id = events.execution_id AND settled.node_id = events.node_id

@@ -1,7 +1,11 @@
 """Short words for what store tests make over and over."""
 
+import os
+import signal
+import time
 from typing import Any
 
+from aistudio.embedded.postgres import Postgres
 from aistudio.graph.events import Event, EventType
 from aistudio.store import events, executions, workflows
 from aistudio.store.database import Database
@@ -19,6 +23,14 @@ async def new_run(database: Database) -> str:
         database, OWNER, workflow_id=workflow.id, version=None, graph=workflow.graph
     )
     return run_id
+
+
+def kill(server: Postgres) -> None:
+    """End the server the hard way; return when it is gone."""
+    assert server.pid is not None
+    os.kill(server.pid, signal.SIGKILL)
+    while server.pid is not None:
+        time.sleep(0.01)
 
 
 def started(node_id: str, attempt: int = 1) -> NewEvent:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import os
-import signal
 import time
 
 import pytest
@@ -15,7 +13,7 @@ from aistudio.store import database as module
 from aistudio.store import executions, workflows
 from aistudio.store.database import Database, parameters
 from aistudio.store.errors import DatabaseUnavailable
-from tests.store.making import OWNER, new_run
+from tests.store.making import OWNER, kill, new_run
 
 SECRET = "do-not-tell"
 
@@ -25,12 +23,8 @@ async def test_the_next_call_after_a_restart_works(own_server: Postgres, own_dat
         await asyncio.gather(*(workflows.list_page(own_database, OWNER) for _ in range(15)))
 
     await use_many()
-    for kill in (True, False):
-        if kill:
-            assert own_server.pid is not None
-            os.kill(own_server.pid, signal.SIGKILL)
-        else:
-            await asyncio.to_thread(own_server.stop)
+    for end in (kill, Postgres.stop):
+        await asyncio.to_thread(end, own_server)
         with pytest.raises(DatabaseUnavailable, match=r"connection|shutting|closed"):
             await workflows.list_page(own_database, OWNER)
         with pytest.raises(DatabaseUnavailable):
