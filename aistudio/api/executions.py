@@ -94,9 +94,7 @@ async def execute_workflow(
     actor: CurrentActor,
     idempotency_key: Annotated[
         str | None,
-        Header(
-            min_length=1, max_length=255, description="The same key and body run once in 24 hours."
-        ),
+        Header(min_length=1, max_length=255, description="The same key and body run once in 24 hours."),
     ] = None,
 ) -> Json:
     """Start a run."""

@@ -92,9 +92,7 @@ async def replace_workflow(
     """Save another draft."""
     body = await read_body(request, WorkflowBody)
     allowed = revisions(if_match)
-    return _tagged(
-        await studio.workflows.replace(actor, workflow_id, body.graph, body.given_name, allowed)
-    )
+    return _tagged(await studio.workflows.replace(actor, workflow_id, body.graph, body.given_name, allowed))
 
 
 @router.delete("/{workflow_id}", status_code=204, responses=refusals(404, 503))

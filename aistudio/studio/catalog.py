@@ -60,9 +60,7 @@ def _kind(spec: KindSpec) -> NodeKindView:
         "group": spec.group,
         "ports": list(spec.ports),
         "ports_from": (
-            None
-            if source is None
-            else {"field": source.field, "name": source.name, "label": source.label}
+            None if source is None else {"field": source.field, "name": source.name, "label": source.label}
         ),
         "trigger": spec.trigger,
         "waits": spec.waits,

@@ -58,6 +58,8 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
         raise ValueError("DATABASE_URL is not set: start AI Studio with `make run`, or name a PostgreSQL.")
     url = settings.database_url.get_secret_value()
     database, hub, model = Database(url), Hub(url), ModelClient(settings)
+    # Listening from the start, the first watcher misses no piece of text.
+    hub.start()
     try:
         yield Studio(database, hub, await open_engine(settings), model)
     finally:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-import httpx
+import httpx2
 import pytest
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -23,10 +23,10 @@ async def studio(database_url: str, temporal_address: str) -> AsyncIterator[Stud
 
 
 @pytest.fixture
-async def client(studio: Studio) -> AsyncIterator[httpx.AsyncClient]:
+async def client(studio: Studio) -> AsyncIterator[httpx2.AsyncClient]:
     """The API in process: for everything that does not stream."""
-    transport = httpx.ASGITransport(app=create_api(lambda: studio), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://studio") as opened:
+    transport = httpx2.ASGITransport(app=create_api(lambda: studio), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as opened:
         yield opened
 
 
@@ -52,7 +52,7 @@ async def served(studio: Studio) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def server(studio: Studio) -> AsyncIterator[httpx.AsyncClient]:
+async def server(studio: Studio) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the API behind a real server."""
-    async with served(studio) as url, httpx.AsyncClient(base_url=url, timeout=30) as opened:
+    async with served(studio) as url, httpx2.AsyncClient(base_url=url, timeout=30) as opened:
         yield opened

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 
 from aistudio.api.app import UnderApi, create_api
 from aistudio.studio.studio import Studio
@@ -14,7 +14,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 MIB = 1024 * 1024
 
 
-def assert_refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+def assert_refused(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
     assert response.status_code == status, response.text
     body: dict[str, Any] = response.json()
     assert body.keys() == {"code", "message", "details"}
@@ -61,19 +61,19 @@ NO_REQUEST = [
 ]
 
 
-async def test_what_is_no_json(client: httpx.AsyncClient) -> None:
+async def test_what_is_no_json(client: httpx2.AsyncClient) -> None:
     for body in NO_JSON:
         assert_refused(await client.post("/api/workflows", content=body), 400, "malformed_json")
 
 
-async def test_json_that_is_no_request(client: httpx.AsyncClient) -> None:
+async def test_json_that_is_no_request(client: httpx2.AsyncClient) -> None:
     for body, where in NO_REQUEST:
         response = await client.post("/api/workflows", content=body)
         refusal = assert_refused(response, 422, "invalid_request")
         assert refusal["details"]["errors"][0]["where"] == where
 
 
-async def test_deep_json_below_the_limit_is_kept(client: httpx.AsyncClient) -> None:
+async def test_deep_json_below_the_limit_is_kept(client: httpx2.AsyncClient) -> None:
     deep: Any = 1
     for _ in range(190):
         deep = [deep]
@@ -92,7 +92,7 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
     yield b'"}}'
 
 
-async def test_a_body_may_be_2_mib(server: httpx.AsyncClient) -> None:
+async def test_a_body_may_be_2_mib(server: httpx2.AsyncClient) -> None:
     """Behind a real server, where a client that is not heard out sees a broken connection."""
     start, end = b'{"graph": {"a": "', b'"}}'
     full = start + b"x" * (2 * MIB - len(start) - len(end)) + end
@@ -107,7 +107,7 @@ async def test_a_body_may_be_2_mib(server: httpx.AsyncClient) -> None:
         assert_refused(await server.post(path, content=b"x" * MIB), 404, "not_found")
 
 
-async def test_paths_and_methods(client: httpx.AsyncClient) -> None:
+async def test_paths_and_methods(client: httpx2.AsyncClient) -> None:
     for method, path, status, code in (
         ("GET", "/api/nothing", 404, "not_found"),
         ("GET", "/api", 404, "not_found"),
@@ -128,8 +128,8 @@ async def test_a_bug_tells_nothing_of_our_insides() -> None:
     def no_studio() -> Studio:
         raise RuntimeError("secret")
 
-    transport = httpx.ASGITransport(app=create_api(no_studio), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://studio") as client:
+    transport = httpx2.ASGITransport(app=create_api(no_studio), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as client:
         response = await client.get("/api/node-kinds")
     assert_refused(response, 500, "internal")
     assert "secret" not in response.text
@@ -141,7 +141,8 @@ async def test_only_api_paths_go_to_the_api(studio: Studio) -> None:
         await send({"type": "http.response.body", "body": b""})
 
     app = UnderApi(create_api(lambda: studio), rest)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://studio") as client:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as client:
         found = {
             path: (await client.get(path)).status_code
             for path in ("/", "/apix", "/w/api/x", "/api", "/api/x", "/api/node-kinds")
@@ -152,8 +153,8 @@ async def test_only_api_paths_go_to_the_api(studio: Studio) -> None:
 
 async def test_postgresql_down(temporal_address: str) -> None:
     async with studio_on(NOWHERE_DATABASE, temporal_address) as studio:
-        transport = httpx.ASGITransport(app=create_api(lambda: studio))
-        async with httpx.AsyncClient(transport=transport, base_url="http://studio") as client:
+        transport = httpx2.ASGITransport(app=create_api(lambda: studio))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as client:
             for method, path, body in (
                 ("GET", "/api/workflows", None),
                 ("POST", "/api/workflows", {"graph": {}}),
@@ -175,8 +176,8 @@ async def test_postgresql_down(temporal_address: str) -> None:
 
 async def test_temporal_down(database_url: str) -> None:
     async with studio_on(database_url, NOWHERE_TEMPORAL) as studio:
-        transport = httpx.ASGITransport(app=create_api(lambda: studio))
-        async with httpx.AsyncClient(transport=transport, base_url="http://studio") as client:
+        transport = httpx2.ASGITransport(app=create_api(lambda: studio))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as client:
             made = (await client.post("/api/workflows", json={"graph": runnable()})).json()
             path = f"/api/workflows/{made['id']}/execute"
             refusal = assert_refused(await client.post(path), 503, "unavailable")
@@ -189,7 +190,7 @@ async def test_temporal_down(database_url: str) -> None:
             assert health.json()["checks"]["database"] == "ok"
 
 
-async def test_health_and_catalog(client: httpx.AsyncClient) -> None:
+async def test_health_and_catalog(client: httpx2.AsyncClient) -> None:
     health = await client.get("/api/health")
     assert health.status_code == 200
     assert health.json()["status"] == "ok"
@@ -207,7 +208,7 @@ async def test_health_and_catalog(client: httpx.AsyncClient) -> None:
         assert {key: whole[key] for key in template} == template
 
 
-async def test_the_documentation_needs_nothing_from_elsewhere(client: httpx.AsyncClient) -> None:
+async def test_the_documentation_needs_nothing_from_elsewhere(client: httpx2.AsyncClient) -> None:
     page = await client.get("/api/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert "://" not in page.text

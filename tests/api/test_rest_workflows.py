@@ -4,14 +4,14 @@ import asyncio
 import json
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.studio.serving import broken, runnable
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
-async def create(client: httpx.AsyncClient, graph: Any = None, **more: Any) -> dict[str, Any]:
+async def create(client: httpx2.AsyncClient, graph: Any = None, **more: Any) -> dict[str, Any]:
     body = {"graph": runnable() if graph is None else graph, **more}
     response = await client.post("/api/workflows", json=body)
     assert response.status_code == 201, response.text
@@ -19,7 +19,7 @@ async def create(client: httpx.AsyncClient, graph: Any = None, **more: Any) -> d
     return made
 
 
-async def test_a_workflow_lives(client: httpx.AsyncClient) -> None:
+async def test_a_workflow_lives(client: httpx2.AsyncClient) -> None:
     created = await client.post("/api/workflows", json={"graph": runnable()})
     made = created.json()
     assert created.status_code == 201
@@ -54,7 +54,7 @@ async def test_a_workflow_lives(client: httpx.AsyncClient) -> None:
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-async def test_any_object_is_a_draft(client: httpx.AsyncClient) -> None:
+async def test_any_object_is_a_draft(client: httpx2.AsyncClient) -> None:
     for graph in (
         {},
         broken(),
@@ -67,7 +67,7 @@ async def test_any_object_is_a_draft(client: httpx.AsyncClient) -> None:
         assert isinstance(read["name"], str)
 
 
-async def test_a_name_beside_the_graph_overwrites_it(client: httpx.AsyncClient) -> None:
+async def test_a_name_beside_the_graph_overwrites_it(client: httpx2.AsyncClient) -> None:
     made = await create(client, name="Outside")
     assert (made["name"], made["graph"]["name"]) == ("Outside", "Outside")
     path = f"/api/workflows/{made['id']}"
@@ -77,7 +77,7 @@ async def test_a_name_beside_the_graph_overwrites_it(client: httpx.AsyncClient) 
     assert (emptied["name"], emptied["graph"]["name"]) == ("", "")
 
 
-async def test_if_match(client: httpx.AsyncClient) -> None:
+async def test_if_match(client: httpx2.AsyncClient) -> None:
     for if_match in ('"1"', 'W/"1"', "*", '"7", "1"', "1"):
         path = f"/api/workflows/{(await create(client))['id']}"
         response = await client.put(path, json={"graph": {}}, headers={"If-Match": if_match})
@@ -93,7 +93,7 @@ async def test_if_match(client: httpx.AsyncClient) -> None:
     assert (await client.get(path)).json() == made
 
 
-async def test_of_concurrent_changes_on_one_revision_one_wins(client: httpx.AsyncClient) -> None:
+async def test_of_concurrent_changes_on_one_revision_one_wins(client: httpx2.AsyncClient) -> None:
     made = await create(client)
     responses = await asyncio.gather(
         *(
@@ -104,7 +104,7 @@ async def test_of_concurrent_changes_on_one_revision_one_wins(client: httpx.Asyn
     assert sorted(response.status_code for response in responses) == [200, 409, 409, 409, 409]
 
 
-async def test_a_list_comes_newest_first_in_pages(client: httpx.AsyncClient) -> None:
+async def test_a_list_comes_newest_first_in_pages(client: httpx2.AsyncClient) -> None:
     made = [(await create(client, name=str(number)))["id"] for number in range(5)]
     seen: list[str] = []
     cursor = None
@@ -119,14 +119,14 @@ async def test_a_list_comes_newest_first_in_pages(client: httpx.AsyncClient) -> 
     assert seen == made[::-1]
 
 
-async def test_a_wrong_page_is_refused(client: httpx.AsyncClient) -> None:
+async def test_a_wrong_page_is_refused(client: httpx2.AsyncClient) -> None:
     for query in ("limit=0", "limit=201", "limit=x", "limit=1.5", "cursor=nonsense", "cursor="):
         response = await client.get(f"/api/workflows?{query}")
         assert (response.status_code, response.json()["code"]) == (422, "invalid_request"), query
         assert response.json()["details"]["errors"][0]["where"]
 
 
-async def test_validate_tells_every_problem(client: httpx.AsyncClient) -> None:
+async def test_validate_tells_every_problem(client: httpx2.AsyncClient) -> None:
     made = await create(client, graph=broken())
     response = await client.post(f"/api/workflows/{made['id']}/validate")
     problems = response.json()["problems"]
@@ -137,7 +137,7 @@ async def test_validate_tells_every_problem(client: httpx.AsyncClient) -> None:
     assert (await client.post(f"/api/workflows/{good['id']}/validate")).json() == {"problems": []}
 
 
-async def test_versions_stay_as_they_were_published(client: httpx.AsyncClient) -> None:
+async def test_versions_stay_as_they_were_published(client: httpx2.AsyncClient) -> None:
     made = await create(client)
     path = f"/api/workflows/{made['id']}"
     assert (await client.get(f"{path}/versions")).json() == {"items": [], "next_cursor": None}
@@ -158,7 +158,7 @@ async def test_versions_stay_as_they_were_published(client: httpx.AsyncClient) -
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_request")
 
 
-async def test_nothing_is_found_under_an_unknown_id(client: httpx.AsyncClient) -> None:
+async def test_nothing_is_found_under_an_unknown_id(client: httpx2.AsyncClient) -> None:
     await create(client)
     for workflow_id in (
         NOBODY,
