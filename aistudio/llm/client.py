@@ -168,8 +168,8 @@ class ModelClient:
         max_tokens: int | None,
     ) -> AsyncGenerator[_Part, None]:
         messages: list[ChatCompletionMessageParam] = [
-            {"role": "system", "content": system},
-            {"role": "user", "content": user},
+            {"role": "system", "content": _encodable(system)},
+            {"role": "user", "content": _encodable(user)},
         ]
         try:
             async with await self._client.chat.completions.create(
@@ -201,8 +201,8 @@ class ModelClient:
 
 def _endpoint(settings: Settings) -> tuple[str, str | None, str]:
     """Base URL, key and the key's variable; no key means the offline model."""
-    own = settings.openai_api_key and settings.openai_api_key.get_secret_value()
-    router = settings.openrouter_api_key and settings.openrouter_api_key.get_secret_value()
+    own = settings.openai_api_key and settings.openai_api_key.get_secret_value().strip()
+    router = settings.openrouter_api_key and settings.openrouter_api_key.get_secret_value().strip()
     url = settings.openai_base_url
     if own and (url or not router):
         return url or OPENAI_URL, own, "OPENAI_API_KEY"
@@ -218,12 +218,17 @@ def _read(chunk: ChatCompletionChunk) -> _Part:
     # A usage chunk has no choices, and only one choice is ever asked for.
     choice = chunk.choices[0] if chunk.choices else None
     return _Part(
-        text=(choice.delta.content or "") if choice and choice.delta else "",
+        text=_encodable(choice.delta.content or "") if choice and choice.delta else "",
         model=chunk.model or "",
         usage=chunk.usage,
         finished=choice is not None and choice.finish_reason is not None,
         simulated=(chunk.model_extra or {}).get("simulated") is True,
     )
+
+
+def _encodable(text: str) -> str:
+    """The text without half characters, which JSON can express and nothing else can carry."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _tokens(usage: CompletionUsage | None) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
 
+import httpx2
 import openai
 
 ModelErrorCode = Literal["model_auth", "model_rejected", "model_rate_limited", "model_unavailable"]
@@ -69,15 +70,16 @@ class Endpoint:
         if isinstance(error, openai.APIStatusError):
             retry_after = seconds_to_wait(error.response.headers.get("retry-after"))
             return self.refusal(error.status_code, error.body, model, retry_after)
-        if isinstance(error, openai.APITimeoutError):
+        if isinstance(error, openai.APITimeoutError) and isinstance(error.__cause__, httpx2.ReadTimeout):
             return unavailable(
                 f"The model at {self.host} sent nothing for {self.read_timeout:g} s. "
                 "Try again, or choose a faster model."
             )
         if isinstance(error, openai.APIConnectionError):
-            reason = self.redact(str(error.__cause__ or error))[:REASON_LENGTH]
+            cause = error.__cause__ or error
+            reason = self.redact(str(cause) or type(cause).__name__)[:REASON_LENGTH]
             return unavailable(
-                f"The connection to the model at {self.host} failed ({reason or 'no answer'}). "
+                f"The connection to the model at {self.host} failed ({reason}). "
                 "Check the network and the address, then try again."
             )
         if isinstance(error, openai.APIError):
@@ -87,6 +89,12 @@ class Endpoint:
             return unavailable(
                 "The model stopped in the middle of its answer. Try again, or choose another model."
                 + self._said(error.body)
+            )
+        if isinstance(error, UnicodeEncodeError):
+            return ModelError(
+                "model_auth",
+                f"The key in {self.key_variable} holds characters no key has. Set it again and restart.",
+                retryable=False,
             )
         return unavailable(
             f"The endpoint at {self.host} answered with something that is not a chat completion stream. "
@@ -98,7 +106,7 @@ class Endpoint:
         answered = f"The model answered {status}: "
         said = self._said(body)
         if status == 401:
-            text = f"the key in {self.key_variable} is not accepted. Set a valid key and start again."
+            text = f"the key in {self.key_variable} is not accepted. Set a valid key and restart."
             return ModelError("model_auth", answered + text + said, retryable=False)
         if status == 403:
             text = f"the key in {self.key_variable} may not use {model}. Choose another model or key."

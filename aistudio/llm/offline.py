@@ -19,13 +19,13 @@ from aistudio.llm.simulation.answer import answer
 OFFLINE_MODEL = "offline/simulated"
 FINGERPRINT = "simulated"
 
-# An answer always comes in at least this many pieces, however short.
-MIN_PIECES = 10
+# An answer comes in at least this many pieces, however short: ten deltas even when two of them are batched.
+MIN_PIECES = 12
 MAX_PIECES = 80
 FIRST_PIECE_SECONDS = 0.25
 TOKENS_PER_SECOND = 45.0
 # Whoever watches batches pieces every 50 ms: a shorter answer than this would arrive in a few lumps.
-MIN_SECONDS = 1.0
+MIN_SECONDS = 1.2
 MAX_SECONDS = 3.0
 
 TOKEN = re.compile(r"\s*[^\W_]{1,8}|\s*[^\s]|\s+")

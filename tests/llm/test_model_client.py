@@ -7,6 +7,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 
 from aistudio.llm.client import Completion, ModelClient, ModelError
@@ -70,6 +72,16 @@ class TestAnswers:
         completion, pieces = await ask(client)
         assert completion.text == "\n  Zeile 1\u2028Zeile 2 – ünï \U0001f680 "
         assert "".join(pieces) == completion.text
+
+    async def test_half_characters_become_signs_of_replacement(
+        self, client: ModelClient, server: ModelServer
+    ) -> None:
+        completion, _ = await ask(client, "[[echo]]", user="half \ud83d and whole \U0001f680")
+        assert completion.text == "half \ufffd and whole \U0001f680"
+        server.script(Behaviour(raw=stream(
+            {"choices": [{"index": 0, "delta": {"content": "\ud83d"}, "finish_reason": "stop"}]}
+        )))  # fmt: skip
+        assert (await ask(client))[0].text == "\ufffd"
 
     async def test_reasoning_and_odd_chunks_are_no_text(
         self, client: ModelClient, server: ModelServer
@@ -248,6 +260,27 @@ class TestErrors:
         assert (error.code, error.retryable) == ("model_unavailable", True)
         assert "127.0.0.1:9" in error.message
         assert "secret" not in error.message
+
+    async def test_key_that_no_header_can_carry(self, client_of: Callable[..., ModelClient]) -> None:
+        error = await failure(client_of(openai_api_key="schlüssel-mit-umlaut"))
+        assert (error.code, error.retryable) == ("model_auth", False)
+        assert "umlaut" not in error.message
+
+    @pytest.mark.parametrize(
+        ("cause", "says"),
+        [
+            (httpx2.ReadTimeout("read"), "sent nothing for 120 s"),
+            (httpx2.ConnectTimeout(""), "ConnectTimeout"),
+        ],
+    )
+    async def test_timeouts_say_what_took_too_long(
+        self, client: ModelClient, cause: Exception, says: str
+    ) -> None:
+        timeout = openai.APITimeoutError(httpx2.Request("POST", "http://model.invalid"))
+        timeout.__cause__ = cause
+        error = client._endpoint.explain(timeout, "some/model")
+        assert (error.code, error.retryable) == ("model_unavailable", True)
+        assert says in error.message
 
     async def test_reason_is_bounded_and_no_page(self, client: ModelClient, server: ModelServer) -> None:
         server.script(Behaviour(status=400, message="long " * 1000), Behaviour(status=502, message="<html>…"))

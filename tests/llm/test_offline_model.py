@@ -348,7 +348,7 @@ class TestClassification:
         "system",
         [
             "You are a manager. Write a warm reply. Choose between apologising and thanking.",
-            "Improve the draft. Make it polite, short and clear. Return the improved version and nothing else.",
+            "Improve the draft. Make it polite, short and clear. Return the new text and nothing else.",
             "You sell one of the following products: Alpha, Beta. Write an email that answers the inquiry.",
             "Summarise the text. Mention only the main points: cost, time and quality.",
             "Plan a weekend trip. Include food, travel and hotels.",
@@ -368,7 +368,7 @@ class TestForms:
         ("system", "columns"),
         [
             ("Create a table with columns Task, Owner and Due date.", ["Task", "Owner", "Due date"]),
-            ("Turn it into a Markdown table. Columns: Task | Owner | Priority.", ["Task", "Owner", "Priority"]),
+            ("A Markdown table, please. Columns: Task | Owner.", ["Task", "Owner"]),
             ("Return a table.\n\nColumns:\n- Risk\n- Impact\n- Mitigation", ["Risk", "Impact", "Mitigation"]),
             ("Fill in this table:\n| Step | Result |\n| --- | --- |", ["Step", "Result"]),
             ("Show me everything as a table.", ["Topic", "Details", "Next step"]),
@@ -463,8 +463,8 @@ class TestForms:
 
 class TestProse:
     LETTER = (
-        "Hi,\n\nwe are a team of 40 at Northwind Rail and evaluate tools for route planning. Could you tell me "
-        "what it costs per year? A demo next Tuesday would be great.\n\nBest regards,\nDana Whitfield"
+        "Hi,\n\nwe are a team of 40 at Northwind Rail and evaluate tools for route planning. Could you "
+        "tell me what it costs per year? A demo next Tuesday would be great.\n\nBest regards,\nDana Whitfield"
     )
 
     def test_reply_greets_the_sender_and_takes_up_the_message(self) -> None:
@@ -520,10 +520,10 @@ class TestAnyPrompt:
 
     FRAGMENTS = re.findall(
         r"\S+",
-        "classify one of only word table columns json keys chart mermaid reply draft summary bullet yes no or "
-        "and either regards, 50% three sentences rate from 1 to 10 a@b.c €5 1. ## ' \" ` ( ) [ ] { } : , . - * |",
+        "classify one of only word table columns json keys chart mermaid reply draft summary bullet yes no "
+        "or and either regards, 50% three sentences rate from 1 to 10 a@b.c €5 1. ## ' \" ` ( ) [ ] { } : , . -",
     )
-    FRAGMENTS += ["/", "\n", "\x00", "My name is Bob"]
+    FRAGMENTS += ["*", "|", "/", "\n", "\x00", "My name is Bob"]
 
     @settings(max_examples=300, deadline=None)
     @given(
