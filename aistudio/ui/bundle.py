@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,9 @@ class Bundle(Plugin):
         context["add_modify_task"]("vite.config.js", _with_policy)
 
     def post_build(self, **context: Any) -> None:
-        """Replace the baked backend address by the page's own origin."""
+        """Replace the baked backend address by the page's own origin; publish no sources."""
         static_dir: Path = context["static_dir"]
+        shutil.rmtree(static_dir / "client", ignore_errors=True)
         for script in static_dir.glob("assets/reflex-env-*.js"):
             script.write_text(_BAKED_ORIGIN.sub(_own_origin, script.read_text()))
             script.with_suffix(".js.gz").unlink(missing_ok=True)

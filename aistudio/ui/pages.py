@@ -1,5 +1,7 @@
 """The pages, composed in Reflex: a frame around the local JSX modules."""
 
+from functools import partial
+
 import reflex as rx
 from reflex.style import toggle_color_mode
 
@@ -124,6 +126,5 @@ def home_page() -> rx.Component:
 def add_pages(app: rx.App, catalog: Catalog) -> None:
     """Every page of the studio."""
     app.add_page(home_page, route="/", title="AI Studio", on_load=StudioState.open_home)
-    app.add_page(
-        workflow_page(catalog), route="/w/[workflow_id]", title="AI Studio", on_load=StudioState.greet
-    )
+    workflow = partial(workflow_page, catalog)
+    app.add_page(workflow, route="/w/[workflow_id]", title="AI Studio", on_load=StudioState.greet)

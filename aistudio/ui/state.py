@@ -39,7 +39,7 @@ def current() -> Studio:
 
 
 def push(message: Message) -> EventSpec:
-    """Hand a message to `client/channel.js`, whose ref takes it as an event payload: no state, no eval."""
+    """Hand a message to the ref in `assets/client/channel.js`: an event payload needs no state and no eval."""
     return rx.set_value("studio", message)
 
 

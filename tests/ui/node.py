@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-CLIENT = Path(__file__).parents[2] / "aistudio" / "ui" / "client"
+CLIENT = Path(__file__).parents[2] / "assets" / "client"
 
 
 def call(module: str, expression: str, argument: Any) -> Any:

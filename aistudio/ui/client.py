@@ -1,17 +1,12 @@
-"""The page's local JSX modules, wrapped as Reflex components."""
+"""The page's own JSX modules, which are in `assets/client`, wrapped as Reflex components."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import reflex as rx
 from reflex.vars import VarData
 
-_HERE = Path(__file__).parent
-_LIBRARIES = {
-    module.name: rx.asset(module.name, shared=True).importable_path
-    for module in sorted([*_HERE.glob("*.js"), *_HERE.glob("*.jsx")])
-}
+_MODULES = "$/public/client"
 
 
 def _payload(payload: rx.Var[dict[str, Any]]) -> list[rx.Var[dict[str, Any]]]:
@@ -21,7 +16,7 @@ def _payload(payload: rx.Var[dict[str, Any]]) -> list[rx.Var[dict[str, Any]]]:
 class Session(rx.Component):
     """Ties the page to the server; draws nothing."""
 
-    library = _LIBRARIES["session.jsx"]
+    library = f"{_MODULES}/session.jsx"
     tag = "Session"
 
     catalog: rx.Var[dict[str, Any]]
@@ -37,7 +32,7 @@ class Session(rx.Component):
 class Canvas(rx.Component):
     """React Flow over the draft."""
 
-    library = _LIBRARIES["canvas.jsx"]
+    library = f"{_MODULES}/canvas.jsx"
     tag = "Canvas"
 
     templates: rx.Var[list[dict[str, Any]]]
@@ -45,7 +40,9 @@ class Canvas(rx.Component):
 
 def _part(module: str, name: str) -> type[rx.Component]:
     """A component without props, exported as `name` by a module."""
-    return type(name, (rx.Component,), {"library": _LIBRARIES[module], "tag": name, "__module__": __name__})
+    return type(
+        name, (rx.Component,), {"library": f"{_MODULES}/{module}", "tag": name, "__module__": __name__}
+    )
 
 
 Palette = _part("palette.jsx", "Palette")
