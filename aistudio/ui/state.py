@@ -39,7 +39,7 @@ def current() -> Studio:
 
 
 def push(message: Message) -> EventSpec:
-    """Hand a message to the ref in `assets/client/channel.js`: an event payload needs no state and no eval."""
+    """Hand a message to the ref in `assets/client/channel.js`: an event payload, so no state and no eval."""
     return rx.set_value("studio", message)
 
 
