@@ -521,7 +521,7 @@ class TestAnyPrompt:
     FRAGMENTS = re.findall(
         r"\S+",
         "classify one of only word table columns json keys chart mermaid reply draft summary bullet yes no "
-        "or and either regards, 50% three sentences rate from 1 to 10 a@b.c €5 1. ## ' \" ` ( ) [ ] { } : , . -",
+        "or and either regards, 50% three sentences rate from 1 to 10 a@b.c €5 ## ' \" ` ( ) [ ] { } : , . -",
     )
     FRAGMENTS += ["*", "|", "/", "\n", "\x00", "My name is Bob"]
 
