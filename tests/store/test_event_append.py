@@ -1,7 +1,6 @@
 """What may be written about a run, and what the run's row makes of it."""
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -13,6 +12,7 @@ from aistudio.store.database import Database
 from aistudio.store.encoding import compact
 from aistudio.store.errors import OutputTooLarge
 from aistudio.store.events import NewEvent
+from aistudio.store.results import Result
 from tests.store.making import OWNER, complete, new_run, of_node, row, started, told
 
 COMPLETED = NewEvent(type=EventType.EXECUTION_COMPLETED)
@@ -193,7 +193,7 @@ async def test_a_completion_carries_its_details(database: Database, run_id: str)
     assert await events.settling(database, run_id, "b") is None
 
 
-@pytest.mark.parametrize("character", ["x", "é", "\0", "\ud800"])
+@pytest.mark.parametrize("character", ["x", "é", "\0"])
 async def test_an_output_over_64_kib_travels_by_reference(
     database: Database, run_id: str, character: str
 ) -> None:
@@ -226,13 +226,12 @@ async def test_an_output_has_a_limit(database: Database, run_id: str) -> None:
     assert result.output == most
 
 
-@pytest.mark.parametrize("output", [None, "", 0, False, [], {}, "\0", {"a": "\ud800"}])
-async def test_every_json_value_is_an_output(database: Database, run_id: str, output: Any) -> None:
-    await events.complete_node(database, run_id, "a", attempt=1, output=output, duration_ms=1)
-    result = await results.get(database, run_id, "a")
-    assert result is not None
-    assert result.output == output
-    assert (result.node_id, result.attempt, result.type) == ("a", 1, "node_completed")
+async def test_every_json_value_is_an_output(database: Database, run_id: str) -> None:
+    for place, output in enumerate([None, "", 0, False, [], {}, "\0", {"a": "\ud800"}]):
+        node_id = str(place)
+        await events.complete_node(database, run_id, node_id, attempt=1, output=output, duration_ms=1)
+        result = await results.get(database, run_id, node_id)
+        assert result == Result(node_id=node_id, attempt=1, type=EventType.NODE_COMPLETED, output=output)
 
 
 async def test_only_an_absorbed_error_becomes_an_output(database: Database, run_id: str) -> None:

@@ -56,12 +56,12 @@ async def test_a_large_event_says_up_to_where_to_read(database: Database, hub: H
                 assert [heard] == await events.read(database, run_id, after=2)
 
 
-@pytest.mark.parametrize("size", range(7_600, 7_800, 7))
-async def test_no_size_of_event_breaks_the_append(database: Database, run_id: str, size: int) -> None:
-    [event] = await events.complete_node(
-        database, run_id, "é" * 10, attempt=1, output="x" * size, duration_ms=1
-    )
-    assert event.sequence == 2
+async def test_no_size_of_event_breaks_the_append(database: Database, run_id: str) -> None:
+    for size in range(7_500, 7_800, 3):
+        [event] = await events.complete_node(
+            database, run_id, f"é{size}", attempt=1, output="x" * size, duration_ms=1
+        )
+        assert event.payload["output"] == "x" * size
 
 
 async def test_everybody_hears_of_their_own_run(database: Database, hub: Hub) -> None:
@@ -192,12 +192,18 @@ async def test_postgresql_may_die_and_come_back(
         await hear(subscription)
         await asyncio.to_thread(kill, own_server)
         await asyncio.to_thread(own_server.start)
-        # Written before the hub is back: only the gap tells of it.
+        # Whether the hub is back before this is written is open: a reader must end up with all of it.
         await complete(own_database, run_id, "a")
         assert await hear(subscription) == Gap()
-        written = await events.append(own_database, run_id, [started("b")])
-        assert await hear(subscription) in ([*written, Gap()])
-    assert [event.sequence for event in await events.read(own_database, run_id)] == [1, 2, 3, 4]
+        known = await events.read(own_database, run_id)
+        await events.append(own_database, run_id, [started("b")])
+        while known[-1].sequence < 4:
+            notice = await hear(subscription)
+            assert isinstance(notice, Event)
+            if notice.sequence > known[-1].sequence:
+                known.append(notice)
+    assert known == await events.read(own_database, run_id)
+    assert [event.sequence for event in known] == [1, 2, 3, 4]
 
 
 async def test_subscribing_while_postgresql_is_away(own_server: Postgres, own_hub: Hub) -> None:
