@@ -95,6 +95,8 @@ class ModelClient:
                 httpx2.AsyncClient(transport=OfflineTransport(pace=offline_pace)) if self.simulated else None
             ),
         )
+        # The library loads its resources on first use, which would hold up the event loop in the first call.
+        self._completions = self._client.chat.completions
 
     async def complete(
         self,
@@ -172,7 +174,7 @@ class ModelClient:
             {"role": "user", "content": _encodable(user)},
         ]
         try:
-            async with await self._client.chat.completions.create(
+            async with await self._completions.create(
                 model=model,
                 messages=messages,
                 temperature=openai.omit if temperature is None else temperature,
