@@ -64,6 +64,8 @@ class Postgres:
         binaries = _binaries()
         # A postmaster that was killed leaves backends, and a new one refuses to start beside them.
         end(living_in(self._data, "postgres"), signal.SIGINT)
+        # PostgreSQL takes a zombie, or a process that got the old number since, for a living server.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
         self._directory.mkdir(parents=True, exist_ok=True)
         if not self._data.exists():
             self._initialise(binaries)
