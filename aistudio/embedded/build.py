@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,30 +15,56 @@ from aistudio.embedded.processes import EmbeddedError
 
 # Not the development server's own directory: both may run at once.
 DIRECTORY = Path(".web-production")
+# One directory a build, so that a new one takes nothing away from a server that runs on an older one.
+PUBLISHED = DIRECTORY / "published"
+KEPT = 3
+# What of Reflex's web directory a server reads.
+PARTS = ("build/client", "backend")
 SOURCES = ("aistudio", "assets", "reflex.lock", "rxconfig.py")
 
 
-def build(environment: Mapping[str, str]) -> None:
-    """Build the page into DIRECTORY unless what is there is current; raises EmbeddedError when that fails."""
-    DIRECTORY.mkdir(exist_ok=True)
-    stamp = DIRECTORY / "aistudio-sources"
+def build(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Build and publish the page unless that is done already; raises EmbeddedError when it fails.
+
+    Answers the environment that points Reflex at what was published.
+    """
+    PUBLISHED.mkdir(parents=True, exist_ok=True)
     with (DIRECTORY / "aistudio-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = fingerprint(Path())
-        if stamp.exists() and stamp.read_text() == wanted:
-            return
+        if published().exists():
+            published().touch()
+            return _directory()
         click.echo("aistudio: Building the page; later starts reuse it.", err=True)
-        stamp.unlink(missing_ok=True)
         command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
-        exported = subprocess.run(command, env={**environment, **web_directory()}, check=False)
+        exported = subprocess.run(
+            command, env={**environment, "REFLEX_WEB_WORKDIR": str(DIRECTORY)}, check=False
+        )
         if exported.returncode != 0:
             raise EmbeddedError("The page could not be built; the reason stands above.")
-        stamp.write_text(wanted)
+        _publish()
+        return _directory()
 
 
-def web_directory() -> dict[str, str]:
-    """The environment that points Reflex at DIRECTORY."""
-    return {"REFLEX_WEB_WORKDIR": str(DIRECTORY)}
+def _directory() -> Mapping[str, str]:
+    return {"REFLEX_WEB_WORKDIR": str(published())}
+
+
+def published() -> Path:
+    """The web directory of the build that fits the sources as they are now."""
+    return PUBLISHED / fingerprint(Path())[:16]
+
+
+def _publish() -> None:
+    unfinished = PUBLISHED / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for part in PARTS:
+        if (DIRECTORY / part).exists():
+            shutil.copytree(DIRECTORY / part, unfinished / part)
+    # Reflex may have written its lock, which is one of the sources.
+    unfinished.rename(published())
+    newest = sorted(PUBLISHED.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in newest[KEPT:]:
+        shutil.rmtree(old)
 
 
 def fingerprint(root: Path) -> str:

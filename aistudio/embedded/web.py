@@ -27,8 +27,8 @@ class Program:
     page_port: int
     remedy: str
     """How to choose another port, as a sentence."""
-    prepare: Callable[[Mapping[str, str]], None] = lambda environment: None
-    """What has to be done before the first start, in the given environment."""
+    prepare: Callable[[Mapping[str, str]], Mapping[str, str]] = lambda environment: {}
+    """What has to be done before the first start, in the given environment; answers what to add to it."""
 
 
 class Web:
@@ -50,7 +50,7 @@ class Web:
         self._clear()
         for port in sorted({self._program.page_port, self._program.port}):
             ports.require_free(port, self._program.remedy)
-        self._program.prepare(self._environment)
+        self._environment |= self._program.prepare(self._environment)
 
     def start(self) -> None:
         """Start it; it becomes ready in its own time."""
@@ -127,7 +127,6 @@ def production(host: str, port: int) -> Program:
             "aistudio.aistudio:app",
         ],
         environment={
-            **build.web_directory(),
             reflex.REFLEX_ENV_MODE.name: "prod",
             reflex.REFLEX_SKIP_COMPILE.name: "true",
             reflex.REFLEX_MOUNT_FRONTEND_COMPILED_APP.name: "true",

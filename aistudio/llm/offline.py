@@ -86,14 +86,14 @@ class _Stream(httpx2.AsyncByteStream):
 
 
 def pieces(tokens: list[str]) -> list[str]:
-    """The tokens as at least `MIN_PIECES` pieces, none of them empty.
+    """The tokens as at least `MIN_PIECES` pieces.
 
-    A short answer comes letter by letter. One with fewer letters than that ends in blanks: a prompt that
-    demands one short word leaves no other honest way to send ten pieces of text.
+    A short answer comes letter by letter. One with fewer letters than that ends in empty pieces, as real
+    endpoints send them too: padding would change a word that a condition may compare.
     """
     if len(tokens) < MIN_PIECES:
         letters = list("".join(tokens))
-        return letters + [" "] * (MIN_PIECES - len(letters))
+        return letters + [""] * (MIN_PIECES - len(letters))
     size = -(-len(tokens) // MAX_PIECES)
     return ["".join(tokens[start : start + size]) for start in range(0, len(tokens), size)]
 

@@ -110,7 +110,6 @@ def workflow_page(catalog: Catalog) -> rx.Component:
                 class_name="studio",
             ),
         ),
-        rx.toast.provider(position="bottom-left", close_button=True),
     )
 
 
@@ -118,7 +117,6 @@ def home_page() -> rx.Component:
     """A moment's wait on the way to a workflow."""
     return rx.el.main(
         rx.el.p("Opening your workflow…", class_name="muted", role="status"),
-        rx.toast.provider(position="bottom-left", close_button=True),
         class_name="note-page",
     )
 

@@ -58,6 +58,14 @@ class Served:
             time.sleep(0.1)
         pytest.fail(f"it did not serve within {READY_SECONDS} s:\n{self.log.read_text()}")
 
+    def get(self, path: str) -> httpx.Response:
+        """What it answers to a GET."""
+        return httpx.get(f"{self.url}{path}", timeout=30)
+
+    def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> httpx.Response:
+        """What it answers to a POST of JSON."""
+        return httpx.post(f"{self.url}{path}", json=body, headers=headers, timeout=30)
+
     def stop(self) -> None:
         """As Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
@@ -68,6 +76,11 @@ def clean_environment() -> dict[str, str]:
     """This process's environment without keys and servers, so that no test can spend money."""
     ours = {"DATABASE_URL", "TEMPORAL_ADDRESS", "OPENROUTER_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
     return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def create_workflow(studio: Served, graph: object) -> str:
+    """A workflow of a test's own; answers its page's address."""
+    return f"{studio.url}/w/{studio.post('/api/workflows', {'graph': graph}).json()['id']}"
 
 
 def free_port() -> int:

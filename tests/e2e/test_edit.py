@@ -3,36 +3,35 @@
 import re
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.conftest import Served
+from tests.e2e.conftest import Served, create_workflow
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def open_graph(page: Page, studio: Served, graph: dict[str, Any]) -> str:
     """A workflow of this test's own, open in the page."""
-    created = httpx.post(f"{studio.url}/api/workflows", json={"graph": graph}).json()
-    await page.goto(f"{studio.url}/w/{created['id']}")
-    await expect(page.get_by_test_id("saved")).to_have_text("Saved")
-    workflow_id: str = created["id"]
-    return workflow_id
+    address = create_workflow(studio, graph)
+    await page.goto(address)
+    await expect(page.get_by_test_id("saved")).to_have_text("Saved", timeout=15_000)
+    return address.rsplit("/", 1)[1]
 
 
 async def saved(page: Page, studio: Served, workflow_id: str) -> dict[str, Any]:
     """The draft on the server once the page says that it is saved."""
     await page.wait_for_timeout(500)
     await expect(page.get_by_test_id("saved")).to_have_text("Saved")
-    graph: dict[str, Any] = httpx.get(f"{studio.url}/api/workflows/{workflow_id}").json()["graph"]
+    graph: dict[str, Any] = studio.get(f"/api/workflows/{workflow_id}").json()["graph"]
     return graph
 
 
 async def drag(page: Page, source: Locator, target: Locator) -> None:
     """With the mouse, in steps, as a person does."""
     start, end = await source.bounding_box(), await target.bounding_box()
-    assert start is not None and end is not None
+    assert start is not None
+    assert end is not None
     await page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
     await page.mouse.down()
     await page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=12)

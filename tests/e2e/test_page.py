@@ -1,6 +1,5 @@
 """The page itself: its policy, its themes, an address that leads nowhere."""
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -11,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_policy_allows_no_eval_and_nothing_remote(page: Page, studio: Served) -> None:
-    policy = httpx.get(f"{studio.url}/").headers["content-security-policy"]
+    policy = studio.get("/").headers["content-security-policy"]
     assert "unsafe-eval" not in policy
     assert "http" not in policy
     await open_pipeline(page, studio)
@@ -40,7 +39,7 @@ async def test_an_unknown_workflow_says_so_and_leads_on(page: Page, studio: Serv
 
 async def test_another_website_is_kept_out(studio: Served) -> None:
     foreign = {"Origin": "https://evil.example"}
-    refused = httpx.post(f"{studio.url}/api/workflows", json={"graph": {}}, headers=foreign)
+    refused = studio.post("/api/workflows", {"graph": {}}, foreign)
     assert (refused.status_code, refused.json()["code"]) == (403, "foreign_origin")
-    own = httpx.post(f"{studio.url}/api/workflows", json={"graph": {}}, headers={"Origin": studio.url})
+    own = studio.post("/api/workflows", {"graph": {}}, {"Origin": studio.url})
     assert own.status_code == 201

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
@@ -51,7 +50,7 @@ async def test_an_edit_outlives_a_stopped_postgresql_and_a_reload(
     postgres.stop()
     await prompt.fill("Typed while PostgreSQL was away.")
     await expect(page.get_by_test_id("save-trouble")).to_contain_text("PostgreSQL", timeout=20_000)
-    health = httpx.get(f"{fragile.url}/api/health")
+    health = fragile.get("/api/health")
     assert health.status_code == 503
     assert health.json()["checks"]["database"] != "ok"
     await page.get_by_test_id("run").click()
@@ -81,9 +80,9 @@ async def test_a_wrong_key_fails_the_node_with_the_providers_reason(
     await expect(card).to_contain_text("OPENAI_API_KEY")
     run = re.search(r"run=([0-9a-f-]{36})", page.url)
     assert run is not None
-    stored = httpx.get(f"{fragile.url}/api/executions/{run[1]}")
+    stored = fragile.get(f"/api/executions/{run[1]}")
     assert stored.json()["nodes"]["agent"]["error"]["code"] == "model_auth"
-    events = httpx.get(f"{fragile.url}/api/executions/{run[1]}/events")
+    events = fragile.get(f"/api/executions/{run[1]}/events")
     for place in (stored.text, events.text, await page.content(), fragile.log.read_text()):
         assert KEY not in place
 

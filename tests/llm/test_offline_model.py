@@ -68,7 +68,7 @@ class TestProtocol:
         assert parsed[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
         contents = [chunk["choices"][0]["delta"].get("content") for chunk in parsed[1:-2]]
         assert len(contents) >= MIN_PIECES
-        assert all(contents)
+        assert "".join(contents) in {"yes", "no"}
         assert [chunk["choices"][0]["finish_reason"] for chunk in parsed[:-2]] == [None] * (len(parsed) - 2)
         assert parsed[-2]["choices"][0] == {
             "index": 0, "delta": {}, "finish_reason": "stop", "logprobs": None,
@@ -113,8 +113,8 @@ class TestProtocol:
             ask("Review and improve the draft.", long_text, pace=1.0),
         )
         assert time.monotonic() - started < 6
-        assert short.text.strip() == "boat"
-        assert len(heard) >= MIN_PIECES
+        assert short.text == "boat"
+        assert heard == list("boat")
         assert len(long.text) > 1_000
         assert short.first_token_ms is not None
         assert short.first_token_ms > 100
@@ -126,9 +126,7 @@ class TestProtocol:
             times.append(time.monotonic())
 
         client = ModelClient(Settings())
-        await client.complete(
-            system="Is it a cat or a dog? One word.", user="It barks, my dog.", on_text=on_text
-        )
+        await client.complete(system="You are helpful.", user="How do bees find home?", on_text=on_text)
         await client.aclose()
         assert len(times) >= MIN_PIECES
         # Whoever batches for 50 ms still sees ten batches.
@@ -154,13 +152,10 @@ class TestProtocol:
 
 class TestPieces:
     @given(st.lists(st.text(min_size=1, max_size=9), max_size=300))
-    def test_at_least_ten_none_empty_and_nothing_lost(self, tokens: list[str]) -> None:
+    def test_at_least_ten_and_nothing_lost_or_added(self, tokens: list[str]) -> None:
         parts = pieces(tokens)
-        text = "".join(tokens)
         assert len(parts) >= MIN_PIECES
-        assert all(parts)
-        assert "".join(parts).startswith(text)
-        assert not "".join(parts)[len(text) :].strip()
+        assert "".join(parts) == "".join(tokens)
 
 
 # Prompts that stand in no template, in many phrasings, and the one label of those offered that is right.
@@ -334,11 +329,10 @@ class TestClassification:
         assert chosen in system
         assert len(chosen.split()) <= 2
 
-    async def test_it_arrives_in_ten_pieces_that_read_as_the_label(self) -> None:
+    async def test_it_is_the_label_to_the_letter(self) -> None:
         completion, heard = await ask("Answer with one word: tea or coffee.", "A cup of green tea, please")
-        assert len(heard) >= MIN_PIECES
-        assert completion.text == "".join(heard)
-        assert completion.text.strip() == "tea"
+        assert completion.text == "tea"
+        assert heard == list("tea")
 
     def test_headings_of_earlier_steps_are_no_evidence(self) -> None:
         user = "## Billing and invoices\nThe app crashes with an error on every start.\n\n## Mood\nneutral"
