@@ -1,7 +1,8 @@
 """Whether everything the studio stands on answers."""
 
 import asyncio
-from collections.abc import Awaitable
+import logging
+from collections.abc import Coroutine
 from importlib.metadata import PackageNotFoundError, version
 
 from sqlalchemy import text
@@ -12,7 +13,11 @@ from aistudio.store.errors import DatabaseUnavailable
 from aistudio.store.migrations import schema_is_current
 from aistudio.studio.views import HealthView
 
+logger = logging.getLogger(__name__)
+
 CHECK_SECONDS = 2.0
+
+_running: set[asyncio.Task[str]] = set()
 
 OUTDATED = "The schema is not up to date; run `aistudio migrate`."
 
@@ -38,14 +43,20 @@ async def check(database: Database, engine: Engine) -> HealthView:
     return {"status": status, "version": installed_version(), "checks": checks}
 
 
-async def _bounded(asked: Awaitable[str], server: str) -> str:
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            return await asked
-    except TimeoutError:
+async def _bounded(check: Coroutine[None, None, str], server: str) -> str:
+    task = asyncio.create_task(check)
+    # A query that hangs takes its time to be cancelled, too: nobody waits for that.
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    done, _ = await asyncio.wait({task}, timeout=CHECK_SECONDS)
+    if not done:
+        task.cancel()
         return f"{server} does not answer within {CHECK_SECONDS:.0f} seconds."
+    try:
+        return task.result()
     except DatabaseUnavailable as error:
-        return f"PostgreSQL does not answer: {error}."
+        logger.warning("PostgreSQL is unavailable: %s", error)
+        return "PostgreSQL does not answer; the log says why."
 
 
 async def _database(database: Database) -> str:

@@ -1,5 +1,6 @@
 """What a use case says when PostgreSQL or Temporal is away."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from aistudio.engine.client import EngineUnavailable
 from aistudio.store.errors import DatabaseUnavailable
 from aistudio.studio.errors import unavailable
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def answering() -> Iterator[None]:
@@ -17,7 +20,9 @@ def answering() -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as error:
-        raise unavailable("database", f"PostgreSQL does not answer: {error}.") from error
+        # PostgreSQL's own words name hosts and users: they are for the log.
+        logger.warning("PostgreSQL is unavailable: %s", error)
+        raise unavailable("database", "PostgreSQL does not answer.") from error
     except EngineUnavailable as error:
         raise unavailable("temporal", str(error)) from error
     except ProgrammingError as error:
