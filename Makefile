@@ -7,7 +7,7 @@ LOCK := deploy/requirements/dev.txt
 INSTALLED := $(VENV)/installed-$(firstword $(shell cat $(LOCK) pyproject.toml | cksum))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve check test bench smoke-live lock
+.PHONY: help setup run serve check test chaos bench smoke-live lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,7 +25,10 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(INSTALLED) ## tests, with real servers and a real browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/chaos $(ARGS)
+
+chaos: $(INSTALLED) ## crash tests: everything is killed, together and one by one, in the middle of runs
+	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
 bench: $(INSTALLED) ## how fast it is, as a table and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
