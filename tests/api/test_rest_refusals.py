@@ -227,3 +227,8 @@ async def test_the_documentation_needs_nothing_from_elsewhere(client: httpx2.Asy
     assert all(path.startswith("/api/") for path in openapi["paths"])
     assert "/api/openapi.json" in (await client.get("/api/docs/start.js")).text
     assert json.dumps(openapi).count("HTTPValidationError") == 0
+    for operations in openapi["paths"].values():
+        for operation in operations.values():
+            assert '"null"' not in json.dumps(operation.get("parameters", []))
+            for status, answer in operation["responses"].items():
+                assert status == "204" or answer["content"], "an answer without a schema promises nothing"
