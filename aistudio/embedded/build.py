@@ -31,37 +31,29 @@ def build(environment: Mapping[str, str]) -> Mapping[str, str]:
     PUBLISHED.mkdir(parents=True, exist_ok=True)
     with (DIRECTORY / "aistudio-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if published().exists():
-            published().touch()
-            return _directory()
-        click.echo("aistudio: Building the page; later starts reuse it.", err=True)
-        command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
-        exported = subprocess.run(
-            command, env={**environment, "REFLEX_WEB_WORKDIR": str(DIRECTORY)}, check=False
-        )
-        if exported.returncode != 0:
-            raise EmbeddedError("The page could not be built; the reason stands above.")
-        _publish()
-        return _directory()
+        # Taken before the build: what is saved while it goes on is not in it.
+        published = PUBLISHED / fingerprint(Path())[:16]
+        if published.exists():
+            published.touch()
+        else:
+            click.echo("aistudio: Building the page; later starts reuse it.", err=True)
+            command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
+            exported = subprocess.run(
+                command, env={**environment, "REFLEX_WEB_WORKDIR": str(DIRECTORY)}, check=False
+            )
+            if exported.returncode != 0:
+                raise EmbeddedError("The page could not be built; the reason stands above.")
+            _publish(published)
+        return {"REFLEX_WEB_WORKDIR": str(published)}
 
 
-def _directory() -> Mapping[str, str]:
-    return {"REFLEX_WEB_WORKDIR": str(published())}
-
-
-def published() -> Path:
-    """The web directory of the build that fits the sources as they are now."""
-    return PUBLISHED / fingerprint(Path())[:16]
-
-
-def _publish() -> None:
-    unfinished = PUBLISHED / "unfinished"
+def _publish(target: Path) -> None:
+    unfinished = DIRECTORY / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     for part in PARTS:
         if (DIRECTORY / part).exists():
             shutil.copytree(DIRECTORY / part, unfinished / part)
-    # Reflex may have written its lock, which is one of the sources.
-    unfinished.rename(published())
+    unfinished.rename(target)
     newest = sorted(PUBLISHED.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest[KEPT:]:
         shutil.rmtree(old)
