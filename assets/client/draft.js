@@ -33,7 +33,7 @@ let inFlight = null;
 let commitCount = 0;
 let retries = 0;
 let lastEdit = { key: null, at: 0 };
-let afterSave = [];
+let afterSave = null;
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -243,8 +243,8 @@ const settled = () => {
   set({ saving: "saved", trouble: null });
   mirror();
   const waiting = afterSave;
-  afterSave = [];
-  for (const callback of waiting) callback();
+  afterSave = null;
+  waiting?.saved();
 };
 
 const commit = () => {
@@ -264,9 +264,9 @@ const commit = () => {
   replyTimer = setTimeout(() => onSaveFailed({ commit: inFlight?.commit, message: null }), REPLY_WITHIN_MS);
 };
 
-/** Call back once everything typed so far is on the server. */
-export const whenSaved = (callback) => {
-  afterSave = [callback];
+/** Call `saved` once everything typed so far is on the server, or `failed` with the reason when it cannot be. */
+export const whenSaved = (saved, failed) => {
+  afterSave = { saved, failed };
   commit();
 };
 
@@ -293,6 +293,8 @@ export const onSaveFailed = (message) => {
   retries += 1;
   const trouble = message.message ?? "The server does not answer.";
   set({ saving: "waiting", trouble });
+  afterSave?.failed(trouble);
+  afterSave = null;
   clearTimeout(commitTimer);
   commitTimer = setTimeout(commit, Math.min(1_000 * 2 ** (retries - 1), 8_000));
 };

@@ -1,9 +1,10 @@
 // Name, saved state, undo and redo, problems, Run and Stop.
 import { useEffect } from "react";
 import { CircleAlert, Play, Redo2, Square, Undo2 } from "lucide-react";
+import { toast } from "sonner";
 import { send } from "./channel.js";
 import { keepMine, redo, rename, select, takeTheirs, undo, useDraft, whenSaved } from "./draft.js";
-import { beginStart, isActive, stop, useRun } from "./run.js";
+import { abandonStart, beginStart, isActive, stop, useRun } from "./run.js";
 import { centre } from "./viewport.js";
 
 const SAVING = {
@@ -118,7 +119,12 @@ const run = () => {
   const { id } = useDraft.getState();
   if (!id || useRun.getState().starting) return;
   beginStart();
-  whenSaved(() => send("onRun", { workflow_id: id, key: crypto.randomUUID?.() ?? String(Math.random()) }));
+  const start = () => send("onRun", { workflow_id: id, key: crypto.randomUUID?.() ?? String(Math.random()) });
+  const refuse = (reason) => {
+    abandonStart();
+    toast.error("The run could not start", { description: `The workflow is not saved yet. ${reason}` });
+  };
+  whenSaved(start, refuse);
 };
 
 export function RunButton() {

@@ -60,6 +60,7 @@ async def test_an_edit_outlives_a_stopped_postgresql_and_a_reload(
     await expect(page.get_by_test_id("save-trouble")).to_be_visible(timeout=20_000)
     await page.get_by_test_id("node-agent").click()
     await expect(prompt).to_have_value("Typed while PostgreSQL was away.")
+    await prompt.press("Control+End")
     await prompt.press_sequentially(" And more.")
 
     postgres.start()
