@@ -81,17 +81,13 @@ class NodeRun:
         Raises:
             ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
         """
-        settled = await patiently(
-            lambda: events.settling(self._database, self._execution_id, self._node.id)
-        )
+        settled = await patiently(lambda: events.settling(self._database, self._execution_id, self._node.id))
         if settled is not None:
             return await self._settled(settled)
         if self._node.pinned_output is not None:
             pinned = NodeResult(output=self._node.pinned_output, details={"pinned": True})
             return await self._complete(pinned, 0, 0, before=self._skips())
-        before = await patiently(
-            lambda: attempts.of(self._database, self._execution_id, self._node.id)
-        )
+        before = await patiently(lambda: attempts.of(self._database, self._execution_id, self._node.id))
         if before.last - before.failed >= LOST_LIMIT:
             error = NodeError(
                 ErrorCode.INTERNAL,
@@ -126,9 +122,7 @@ class NodeRun:
         if any(event.type is EventType.NODE_STARTED for event in written):
             return
         # Nothing written: the run is stopping, or the connection broke after this was written.
-        now = await patiently(
-            lambda: attempts.of(self._database, self._execution_id, self._node.id)
-        )
+        now = await patiently(lambda: attempts.of(self._database, self._execution_id, self._node.id))
         if now.last < attempt:
             raise stopped()
 
@@ -141,14 +135,10 @@ class NodeRun:
                 ErrorCode.INTERNAL, "The node's configuration does not fit its kind. Correct it."
             ) from None
         upstream = self._snapshot.ancestors(node.id)
-        made = await patiently(
-            lambda: results.all_for(self._database, self._execution_id, upstream)
-        )
+        made = await patiently(lambda: results.all_for(self._database, self._execution_id, upstream))
 
         async def send(offset: int, text: str) -> None:
-            await deltas.append(
-                self._database, self._execution_id, node.id, attempt, offset, text
-            )
+            await deltas.append(self._database, self._execution_id, node.id, attempt, offset, text)
 
         async with DeltaWriter(send) as writer:
             context = RunContext(
@@ -214,9 +204,7 @@ class NodeRun:
             ) from None
         return await self._written(written)
 
-    async def _retry(
-        self, error: NodeError, attempt: int, before: Attempts
-    ) -> ApplicationError:
+    async def _retry(self, error: NodeError, attempt: int, before: Attempts) -> ApplicationError:
         delay = timedelta(seconds=pause(before.failed, error.retry_after))
         retrying = NewEvent(
             type=EventType.NODE_RETRYING,
@@ -230,9 +218,7 @@ class NodeRun:
             },
         )
         await patiently(lambda: events.append(self._database, self._execution_id, [retrying]))
-        return ApplicationError(
-            _short(error.message), type=str(error.code), next_retry_delay=delay
-        )
+        return ApplicationError(_short(error.message), type=str(error.code), next_retry_delay=delay)
 
     async def _fail(self, error: NodeError, attempt: int) -> NodeOutcome:
         written = await patiently(
@@ -266,9 +252,7 @@ class NodeRun:
             output = event.payload["output"]
             if spec.port_key is not None:
                 # The event may carry no more than a preview.
-                kept = await patiently(
-                    lambda: results.get(self._database, self._execution_id, node.id)
-                )
+                kept = await patiently(lambda: results.get(self._database, self._execution_id, node.id))
                 output = kept.output if kept is not None else output
             return self._live(spec.live_ports(node.config, output))
         if event.type is EventType.NODE_FAILED:

@@ -75,9 +75,7 @@ class RunContext:
         )
 
     def predecessors(self) -> Sequence[Upstream]:
-        return self._upstream(
-            live_predecessors(self._snapshot.workflow, self._node.id, self._live_ports)
-        )
+        return self._upstream(live_predecessors(self._snapshot.workflow, self._node.id, self._live_ports))
 
     async def call_model(self, request: ModelRequest) -> ModelAnswer:
         try:

@@ -35,9 +35,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
         except DatabaseUnavailable as error:
             if time.monotonic() > give_up_at:
                 # The cause holds the statement's parameters, which have no place in Temporal's history.
-                raise ApplicationError(
-                    "PostgreSQL stays away.", type="database_unavailable"
-                ) from None
+                raise ApplicationError("PostgreSQL stays away.", type="database_unavailable") from None
             logger.warning("PostgreSQL is away (%s); trying again in %.1f s", error, pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -48,9 +48,7 @@ async def reconcile_for_ever(engine: Engine, database: Database, kinds: Kinds) -
         await asyncio.sleep(PERIOD * random.uniform(0.75, 1.25))
 
 
-async def reconcile(
-    engine: Engine, database: Database, kinds: Kinds, *, young: timedelta = YOUNG
-) -> int:
+async def reconcile(engine: Engine, database: Database, kinds: Kinds, *, young: timedelta = YOUNG) -> int:
     """One round: every run that has not ended and is not younger than `young`. Returns how many needed help.
 
     Raises:
@@ -75,9 +73,7 @@ async def reconcile(
     return sum(helped)
 
 
-async def _look_after(
-    engine: Engine, database: Database, kinds: Kinds, run: ExecutionSummary
-) -> bool:
+async def _look_after(engine: Engine, database: Database, kinds: Kinds, run: ExecutionSummary) -> bool:
     state = await engine.describe(run.id)
     cancelling = run.status is ExecutionStatus.CANCELLING
     if state is RunState.RUNNING:
@@ -117,9 +113,7 @@ async def _nothing_left(database: Database, kinds: Kinds, execution_id: str) -> 
     return not any(node.status in unsettled for node in state.nodes.values())
 
 
-async def _finish(
-    database: Database, execution_id: str, outcome: Outcome, reason: str | None = None
-) -> bool:
+async def _finish(database: Database, execution_id: str, outcome: Outcome, reason: str | None = None) -> bool:
     logger.warning("Run %s ended in Temporal alone; writing that it is %s", execution_id, outcome)
     error = None if reason is None else {"code": "internal", "message": reason}
     written = await events.finish(database, execution_id, TERMINAL[outcome], error=error)

@@ -72,6 +72,7 @@ def build_worker(client: Client, tools: Tools) -> Worker:
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         sticky_queue_schedule_to_start_timeout=LOST_WORKER,
         graceful_shutdown_timeout=GRACE,
+        # Else Temporal would repeat what fails for ever, and the run would look alive.
         workflow_failure_exception_types=[Exception],
     )
 

@@ -44,7 +44,7 @@ UNTIL_WRITTEN = RetryPolicy(
 T = TypeVar("T")
 
 
-@workflow.defn(name="execution", failure_exception_types=[Exception])
+@workflow.defn(name="execution")
 class ExecutionWorkflow:
     """One run of a graph: completed, failed and cancelled here as in PostgreSQL."""
 
@@ -119,7 +119,8 @@ class ExecutionWorkflow:
             heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=LOST_ATTEMPTS,
             cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=self._task.names[node] if self._task.names else None,
+            # Also makes a replay notice when another node's turn it would be.
+            activity_id=self._task.names[node] if self._task.names else str(node),
         )
         self._running[handle] = (node, carried)
 
@@ -138,6 +139,7 @@ class ExecutionWorkflow:
                 skips=_skips(self._unwritten),
             ),
             result_type=Ending,
+            activity_id="finish",
             start_to_close_timeout=timedelta(minutes=1),
             retry_policy=UNTIL_WRITTEN,
         )
@@ -170,9 +172,7 @@ def _skips(skips: dict[int, SkipReason]) -> Skips:
     def because(reason: SkipReason) -> list[int]:
         return [node for node, why in skips.items() if why == reason]
 
-    return Skips(
-        branch_not_taken=because("branch_not_taken"), not_connected=because("not_connected")
-    )
+    return Skips(branch_not_taken=because("branch_not_taken"), not_connected=because("not_connected"))
 
 
 def _reason(failure: ActivityError) -> RunError:

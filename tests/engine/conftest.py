@@ -40,9 +40,7 @@ async def module_studio(module_database_url: str) -> AsyncIterator[Studio]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def real_module_studio(
-    temporal_address: str, module_database_url: str
-) -> AsyncIterator[Studio]:
+async def real_module_studio(temporal_address: str, module_database_url: str) -> AsyncIterator[Studio]:
     """A studio on the real server."""
     database = Database(module_database_url)
     async with working(await Client.connect(temporal_address), database) as studio:

@@ -1,4 +1,4 @@
-"""Workers, PostgreSQL and Temporal going away in the middle of a run: it goes on, and nothing is paid twice."""
+"""Workers, PostgreSQL and Temporal go away in the middle of a run: it goes on, and nothing is paid twice."""
 
 import asyncio
 import os
@@ -7,15 +7,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from temporalio.client import Client
+from temporalio.worker import Worker
 
-from aistudio.embedded.postgres import Postgres
+from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
+from aistudio.engine.attempt import Tools
+from aistudio.engine.client import RunState
+from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
+from aistudio.graph.scheduler import Scheduler, Step
 from aistudio.llm.client import ModelClient
 from aistudio.nodes.context import NodeContext
 from aistudio.settings import Settings
@@ -116,9 +123,7 @@ async def test_a_worker_that_stops_in_order_hands_its_nodes_on(
     assert told(found)[-1] == "execution_completed"
 
 
-async def test_an_answer_is_not_lost_while_postgresql_is_away(
-    tmp_path: Path, temporal_address: str
-) -> None:
+async def test_an_answer_is_not_lost_while_postgresql_is_away(tmp_path: Path, temporal_address: str) -> None:
     postgres = Postgres(tmp_path)
     postgres.start()
     migrations.upgrade(postgres.url)
@@ -172,28 +177,99 @@ async def test_a_run_goes_on_after_temporal_was_away(tmp_path: Path, database: D
         temporal.stop()
 
 
-async def test_a_worker_waits_for_the_schema_and_survives_breaking(
-    postgres_url: str,
+async def test_a_run_that_the_next_version_decides_otherwise_fails_and_does_not_hang(
+    temporal_address: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await Client.connect(temporal_address)
+    begun = asyncio.Event()
+
+    async def hang(context: NodeContext) -> dict[str, str]:
+        begun.set()
+        await asyncio.Event().wait()
+        return {}
+
+    async with working(client, database) as first:
+        first.acts["a"] = [hang]
+        execution_id = await first.start(graph("t1>a", "t2>a"))
+        await begun.wait()
+    real = Scheduler.start
+
+    def turned(self: Scheduler) -> Step:
+        step = real(self)
+        return Step(ready=step.ready[::-1], skipped=(), done=step.done)
+
+    monkeypatch.setattr(Scheduler, "start", turned)
+    async with working(client, database) as second:
+        await second.end(execution_id)
+        assert await second.engine.describe(execution_id) is RunState.FAILED
+        await reconciler.reconcile(second.engine, database, second.tools.specs, young=timedelta(0))
+        found = await second.events(execution_id)
+    assert found[-1].type is EventType.EXECUTION_FAILED
+    assert found[-1].payload["error"]["code"] == "internal"
+
+
+@pytest.mark.parametrize("end", ["completed", "failed", "cancelled"])
+async def test_a_run_survives_being_forgotten_between_decisions(
     temporal_address: str,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    end: str,
 ) -> None:
+    """Every decision is made by replaying the whole history, as after a crash."""
+    monkeypatch.setattr(worker, "RUNS_IN_MEMORY", 0)
+    hanging = asyncio.Event()
+
+    async def hang(context: NodeContext) -> dict[str, str]:
+        hanging.set()
+        await asyncio.Event().wait()
+        return {}
+
+    async def fail(context: NodeContext) -> dict[str, str]:
+        await hanging.wait()
+        raise NodeError(ErrorCode.MODEL_AUTH, "No.")
+
+    async with working(await Client.connect(temporal_address), database) as studio:
+        studio.acts["f"] = [{"branch": "left"}]
+        if end != "completed":
+            studio.acts["b"] = [hang]
+        if end == "failed":
+            studio.acts["c"] = [fail]
+        execution_id = await studio.start(graph("t>a", "t>b", "a>f", "f.left>c", "f.right>d", "b>e", "c>e"))
+        if end == "cancelled":
+            await studio.until(execution_id, EventType.NODE_COMPLETED, "c")
+            await studio.cancel(execution_id)
+        found = await studio.end(execution_id)
+    assert found[-1].type == f"execution_{end}"
+    assert told(found).count("skipped d") == 1
+    assert not [record for record in caplog.records if "evict" in record.getMessage()]
+
+
+async def test_a_worker_waits_for_the_schema_and_is_built_again_when_it_breaks(
+    postgres_url: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"empty_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    database = Database(postgres_url.replace(f"/{DATABASE}?", f"/{name}?"))
     settings = Settings(_env_file=None)
     model = ModelClient(settings)
-    built = []
+    built: list[Tools] = []
     real = worker.build_worker
 
-    def breaking(*args: object) -> object:
-        built.append(args)
+    def breaking(client: Client, tools: Tools) -> Worker:
+        built.append(tools)
         if len(built) == 1:
             raise RuntimeError("broken")
-        return real(*args)  # type: ignore[arg-type]
+        return real(client, tools)
 
     monkeypatch.setattr(worker, "build_worker", breaking)
-    monkeypatch.setattr(reconciler, "YOUNG", 0)
     client = await Client.connect(temporal_address)
-    studio = await observer(client, database)
     at_work = asyncio.create_task(worker.run_worker(client, database, model, settings))
+    await asyncio.sleep(0.3)
+    assert not built
+    await asyncio.to_thread(migrations.upgrade, database.url)
+    studio = await observer(client, database)
     execution_id = await studio.start(graph("t"))
     assert told(await studio.end(execution_id))[-1] == "execution_completed"
     assert len(built) == 2
@@ -201,3 +277,4 @@ async def test_a_worker_waits_for_the_schema_and_survives_breaking(
     with pytest.raises(asyncio.CancelledError):
         await at_work
     await model.aclose()
+    await database.close()

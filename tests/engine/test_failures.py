@@ -123,8 +123,17 @@ async def test_an_error_that_passes(studio: Studio, error: str, successful: int,
 
 @pytest.mark.parametrize(
     ("failed", "retry_after", "seconds"),
-    [(0, None, 1), (1, None, 2), (2, None, 4), (4, None, 16), (5, None, 30), (99, None, 30)]
-    + [(0, 7, 7), (3, 0.5, 0.5), (0, -1, 0), (0, 1e9, 3600)],
+    [
+        (0, None, 1),
+        (1, None, 2),
+        (4, None, 16),
+        (5, None, 30),
+        (99, None, 30),
+        (0, 7, 7),
+        (3, 0.5, 0.5),
+        (0, -1, 0),
+        (0, 1e9, 3600),
+    ],
 )
 def test_pauses_double_up_to_thirty_seconds_or_follow_retry_after(
     failed: int, retry_after: float | None, seconds: float

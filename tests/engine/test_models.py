@@ -1,10 +1,11 @@
-"""Runs that ask a model over HTTP: streaming, retries, cancel, usage; and what of it reaches Temporal's history."""
+"""Runs that ask a model over HTTP: streaming, retries, cancel, usage; and what of it Temporal keeps."""
 
 import asyncio
 import base64
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ async def test_an_agent_streams_and_then_completes(asking: Studio, server: Model
             seen.append(text)
             await asyncio.sleep(0.02)
     found = await asking.end(execution_id)
-    assert all(later.startswith(earlier) for earlier, later in zip(seen, seen[1:], strict=False))
+    assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
     assert len(set(seen)) >= 10
     assert all(words.startswith(text) for text in seen)
     (completed,) = of(found, EventType.NODE_COMPLETED, "a")
@@ -156,12 +157,16 @@ async def test_a_retried_call_streams_anew(asking: Studio, server: ModelServer) 
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "model_rejected"), (401, "model_auth"), (402, "model_rejected"), (403, "model_auth")]
-    + [(404, "model_rejected"), (422, "model_rejected")],
+    [
+        (400, "model_rejected"),
+        (401, "model_auth"),
+        (402, "model_rejected"),
+        (403, "model_auth"),
+        (404, "model_rejected"),
+        (422, "model_rejected"),
+    ],
 )
-async def test_what_is_never_tried_again(
-    asking: Studio, server: ModelServer, status: int, code: str
-) -> None:
+async def test_what_is_never_tried_again(asking: Studio, server: ModelServer, status: int, code: str) -> None:
     found = await asking.run(graph("t>a", a=f"[[status:{status}]]"))
     assert len(server.calls) == 1
     assert found[-1].type is EventType.EXECUTION_FAILED
@@ -178,9 +183,7 @@ async def test_what_is_never_tried_again(
         ("[[cut times=1]]", "model_unavailable"),
     ],
 )
-async def test_what_is_tried_again(
-    asking: Studio, server: ModelServer, marker: str, code: str
-) -> None:
+async def test_what_is_tried_again(asking: Studio, server: ModelServer, marker: str, code: str) -> None:
     found = await asking.run(graph("t>a", a=marker))
     assert [call.completed for call in server.calls][-1]
     assert len(server.calls) == 2
@@ -192,9 +195,7 @@ async def test_a_cancel_aborts_the_models_http_request_within_a_second(
     asking: Studio, server: ModelServer
 ) -> None:
     execution_id = await asking.start(graph("t>a", "a>b", a="[[endless]]"))
-    assert await asyncio.to_thread(
-        server.wait_for, lambda calls: bool(calls) and calls[0].words > 0
-    )
+    assert await asyncio.to_thread(server.wait_for, lambda calls: bool(calls) and calls[0].words > 0)
     asked = time.time()
     await asking.cancel(execution_id)
     assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].ended_at is not None)
@@ -208,9 +209,7 @@ async def test_a_cancel_aborts_the_models_http_request_within_a_second(
     assert (await deltas.texts(asking.database, execution_id))["a"][1]
 
 
-async def test_a_timeout_aborts_the_request_and_is_tried_again(
-    asking: Studio, server: ModelServer
-) -> None:
+async def test_a_timeout_aborts_the_request_and_is_tried_again(asking: Studio, server: ModelServer) -> None:
     raw = graph("t>a", a="[[hang times=1]]")
     raw["nodes"][1]["timeout_seconds"] = 0.3
     found = await asking.run(raw)
