@@ -1,4 +1,4 @@
-"""Runs the page's plain JavaScript modules under Node, so that their rules can be tested without a browser."""
+"""Runs the page's plain JavaScript modules under Node, so that their rules are tested without a browser."""
 
 import json
 import os

@@ -37,7 +37,7 @@ graphs = st.fixed_dictionaries(
 def test_a_patch_leads_from_one_draft_to_the_other(
     pairs: list[tuple[dict[str, Any], dict[str, Any]]],
 ) -> None:
-    """Server and browser agree on what a patch does; the order of nodes has a meaning, that of edges has none."""
+    """Server and browser agree on what a patch does. The order of nodes has a meaning, that of edges none."""
     patches = call("patch.js", "m.diff(it[0], it[1])", pairs)
     applied = call("patch.js", "m.apply(it[0], m.diff(it[0], it[1]))", pairs)
     for (before, after), patch, there in zip(pairs, patches, applied, strict=True):
