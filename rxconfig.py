@@ -36,6 +36,8 @@ prepare_environment()
 config = rx.Config(
     app_name="aistudio",
     telemetry_enabled=False,
+    # Only this machine's browsers: a studio without sign-in is nobody else's business.
+    backend_host="127.0.0.1",
     show_built_with_reflex=False,
     state_manager_mode="memory",
     plugins=[Bundle()],

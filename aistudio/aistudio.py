@@ -24,7 +24,7 @@ from aistudio.studio.catalog import Catalog
 from aistudio.studio.studio import open_studio
 from aistudio.ui.headers import SecurityHeaders
 from aistudio.ui.origin import SameOrigin
-from aistudio.ui.pages import add_pages
+from aistudio.ui.pages import add_pages, loading
 from aistudio.ui.state import current, use
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ app = rx.App(
     stylesheets=["/tokens.css", "/studio.css"],
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     html_lang="en",
+    hydrate_fallback=loading,
     api_transformer=[partial(UnderApi, create_api(current)), SameOrigin, SecurityHeaders],
 )
 app.register_lifespan_task(lifespan)

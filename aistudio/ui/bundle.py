@@ -17,6 +17,17 @@ PACKAGES = [
     "zustand@4.5.7",
 ]
 
+_DEV_POLICY = """    {
+      name: "aistudio-policy",
+      configureServer(server) {
+        server.middlewares.use((_, response, next) => {
+          response.setHeader("Content-Security-Policy", "%s");
+          next();
+        });
+      },
+    },
+"""
+
 _INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 _BAKED_ORIGIN = re.compile(r"""(["'`])(?P<scheme>https?|wss?)://localhost:\d+(?P<path>/[^"'`]*)\1""")
 
@@ -62,8 +73,7 @@ def _with_policy(vite_config: str) -> str:
     """vite.config.js whose dev server sends the policy too; vite and React Refresh need inline scripts."""
     origins = "http://localhost:* ws://localhost:* http://127.0.0.1:* ws://127.0.0.1:*"
     policy = content_security_policy("'unsafe-inline'", connect=f"'self' {origins}")
-    header = f'    headers: {{ "Content-Security-Policy": "{policy}" }},\n'
-    return vite_config.replace("  server: {\n", "  server: {\n" + header, 1)
+    return vite_config.replace("  plugins: [\n", "  plugins: [\n" + _DEV_POLICY % policy, 1)
 
 
 class Bundle(Plugin):

@@ -113,6 +113,11 @@ def workflow_page(catalog: Catalog) -> rx.Component:
     )
 
 
+def loading() -> rx.Component:
+    """What is seen until the page's scripts are there."""
+    return rx.el.div(rx.el.p("AI Studio", class_name="muted"), class_name="note-page", role="status")
+
+
 def home_page() -> rx.Component:
     """A moment's wait on the way to a workflow."""
     return rx.el.main(

@@ -183,7 +183,6 @@ function Flow() {
       maxZoom={2}
       connectionRadius={28}
       onlyRenderVisibleElements={nodes.length > 100}
-      proOptions={{ hideAttribution: true }}
     >
       <Background variant={BackgroundVariant.Dots} gap={16} size={1.2} />
       {whole ? null : <MiniMap pannable zoomable ariaLabel="Map of the workflow" style={MAP_SIZE} />}

@@ -10,7 +10,7 @@ import { measures, nodeRun, useRun } from "./run.js";
 import { Status, shownStatus } from "./status.jsx";
 import { KindIcon } from "./icons.jsx";
 
-const lastLines = (text) => text.trimEnd().split("\n").slice(-2).join("\n").slice(-160);
+const lastLines = (text) => text.trimEnd().split("\n").slice(-2).join("\n").slice(-200);
 
 const firstLine = (value) => (typeof value === "string" ? value.trim().split("\n")[0] : "");
 
@@ -35,10 +35,12 @@ function RunState({ run }) {
     <div className="card-run" aria-label="Run state">
       <Status status={status} detail={status === "retrying" ? <Retry run={run} /> : measures(run)} />
       {status === "streaming" ? (
-        <p className="card-stream" data-testid="stream">
-          {lastLines(run.text)}
-          <span className="caret" />
-        </p>
+        <div className="card-stream">
+          <p data-testid="stream">
+            {lastLines(run.text)}
+            <span className="caret" />
+          </p>
+        </div>
       ) : null}
       {run.error && (status === "failed" || status === "retrying") ? (
         <p className="card-error">{run.error.message}</p>

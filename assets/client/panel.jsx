@@ -124,7 +124,7 @@ function NodeOutput() {
       <h3>{title}</h3>
       {error ? <p className="card-error">{error.message}</p> : null}
       {node?.status === "completed" ? <Output output={node.output} /> : null}
-      {node?.text ? <pre className="result-text">{node.text}</pre> : null}
+      {node?.text ? <p className="output-stream">{node.text}</p> : null}
       {!node || (node.status !== "completed" && !node.text && !error) ? (
         <p className="muted">Nothing yet.</p>
       ) : null}
