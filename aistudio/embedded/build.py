@@ -15,6 +15,8 @@ from aistudio.embedded.processes import EmbeddedError
 
 # Not the development server's own directory: both may run at once.
 DIRECTORY = Path(".web-production")
+# Reflex's web directory, which Reflex empties when it feels like it.
+WORK = DIRECTORY / "work"
 # One directory a build, so that a new one takes nothing away from a server that runs on an older one.
 PUBLISHED = DIRECTORY / "published"
 KEPT = 3
@@ -29,7 +31,7 @@ def build(environment: Mapping[str, str]) -> Mapping[str, str]:
     Answers the environment that points Reflex at what was published.
     """
     PUBLISHED.mkdir(parents=True, exist_ok=True)
-    with (DIRECTORY / "aistudio-lock").open("w") as lock:
+    with (DIRECTORY / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Taken before the build: what is saved while it goes on is not in it.
         published = PUBLISHED / fingerprint(Path())[:16]
@@ -39,7 +41,7 @@ def build(environment: Mapping[str, str]) -> Mapping[str, str]:
             click.echo("aistudio: Building the page; later starts reuse it.", err=True)
             command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
             exported = subprocess.run(
-                command, env={**environment, "REFLEX_WEB_WORKDIR": str(DIRECTORY)}, check=False
+                command, env={**environment, "REFLEX_WEB_WORKDIR": str(WORK)}, check=False
             )
             if exported.returncode != 0:
                 raise EmbeddedError("The page could not be built; the reason stands above.")
@@ -51,8 +53,8 @@ def _publish(target: Path) -> None:
     unfinished = DIRECTORY / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     for part in PARTS:
-        if (DIRECTORY / part).exists():
-            shutil.copytree(DIRECTORY / part, unfinished / part)
+        if (WORK / part).exists():
+            shutil.copytree(WORK / part, unfinished / part)
     unfinished.rename(target)
     newest = sorted(PUBLISHED.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
     for old in newest[KEPT:]:
