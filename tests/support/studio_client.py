@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.supervised import Supervised, aistudio, free_port
+from tests.support.supervised import ROOT, Supervised, aistudio, free_port
 
 FINAL = {"completed", "failed", "cancelled"}
 
@@ -15,10 +15,12 @@ FINAL = {"completed", "failed", "cancelled"}
 class Serving(Supervised):
     """`aistudio serve` on a port of its own."""
 
-    def __init__(self, home: Path, env: Mapping[str, str], port: int | None = None) -> None:
+    def __init__(
+        self, home: Path, env: Mapping[str, str], port: int | None = None, root: Path = ROOT
+    ) -> None:
         self.port = port or free_port()
         home.mkdir(parents=True, exist_ok=True)
-        super().__init__(aistudio("serve", "--port", str(self.port)), home, home / "serve.log", env)
+        super().__init__(aistudio("serve", "--port", str(self.port)), home, home / "serve.log", env, root)
         self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=10)
 
     def healthy(self) -> bool:

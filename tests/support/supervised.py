@@ -17,11 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class Supervised:
     """A command in a session (so a process group) of its own, as a terminal would start it."""
 
-    def __init__(self, command: Sequence[str], home: Path, log: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], home: Path, log: Path, env: Mapping[str, str], root: Path = ROOT
+    ) -> None:
         self.log = log
         self._process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=root,
             env={**os.environ, "AISTUDIO_HOME": str(home), **env},
             stdin=subprocess.DEVNULL,
             stdout=log.open("ab"),
