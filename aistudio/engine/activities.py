@@ -9,7 +9,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from aistudio.engine.attempt import NodeRun, Tools, skip_events, stopped
+from aistudio.engine.attempt import EXPECTED, NodeRun, Tools, skip_events, stopped
 from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError
 from aistudio.engine.patience import patiently
 from aistudio.engine.snapshots import RunNotFound, Snapshots
@@ -26,6 +26,11 @@ TERMINAL = {
     "completed": EventType.EXECUTION_COMPLETED,
     "failed": EventType.EXECUTION_FAILED,
     "cancelled": EventType.EXECUTION_CANCELLED,
+}
+STATUS = {
+    EventType.EXECUTION_COMPLETED: ExecutionStatus.COMPLETED,
+    EventType.EXECUTION_FAILED: ExecutionStatus.FAILED,
+    EventType.EXECUTION_CANCELLED: ExecutionStatus.CANCELLED,
 }
 
 
@@ -53,6 +58,7 @@ class Activities:
                         "The worker stopped.",
                         type="worker_shutdown",
                         next_retry_delay=timedelta(milliseconds=100),
+                        category=EXPECTED,
                     ) from None
                 raise
             except RunNotFound:
@@ -85,14 +91,16 @@ class Activities:
         error = None
         if task.error is not None:
             error = {"code": task.error.code, "message": task.error.message}
-        await events.finish(
+        written = await events.finish(
             database,
             task.execution_id,
             TERMINAL[task.outcome],
             error=error,
             before=skip_events(snapshot, task.skips),
         )
-        status = await executions.status(database, task.execution_id)
+        status = STATUS.get(written[-1].type) if written else None
+        if status is None:
+            status = await executions.status(database, task.execution_id)
         if status is ExecutionStatus.CANCELLED:
             return Ending(outcome="cancelled")
         if status is ExecutionStatus.FAILED:

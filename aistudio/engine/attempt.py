@@ -10,7 +10,7 @@ from functools import cached_property
 
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from aistudio.engine.context import RunContext
 from aistudio.engine.deltas import DeltaWriter
@@ -29,8 +29,12 @@ from aistudio.store.database import Database
 from aistudio.store.encoding import iso
 from aistudio.store.errors import OutputTooLarge
 from aistudio.store.events import NewEvent
+from aistudio.store.results import Result
 
 logger = logging.getLogger(__name__)
+
+# Said once by us, not again with a stack trace by Temporal's own log.
+EXPECTED = ApplicationErrorCategory.BENIGN
 
 # A node whose worker is lost this often is likely to be what kills it.
 LOST_LIMIT = 20
@@ -81,13 +85,12 @@ class NodeRun:
         Raises:
             ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
         """
-        settled = await patiently(lambda: events.settling(self._database, self._execution_id, self._node.id))
-        if settled is not None:
-            return await self._settled(settled)
+        before, upstream = await patiently(self._read)
+        if before.settled:
+            return await self._settled()
         if self._node.pinned_output is not None:
             pinned = NodeResult(output=self._node.pinned_output, details={"pinned": True})
             return await self._complete(pinned, 0, 0, before=self._skips())
-        before = await patiently(lambda: attempts.of(self._database, self._execution_id, self._node.id))
         if before.last - before.failed >= LOST_LIMIT:
             error = NodeError(
                 ErrorCode.INTERNAL,
@@ -98,13 +101,20 @@ class NodeRun:
         await self._begin(attempt)
         started = time.monotonic()
         try:
-            result = await self._call(attempt)
+            result = await self._call(attempt, upstream)
             took = round((time.monotonic() - started) * 1000)
             return await self._complete(result, attempt, took)
         except NodeError as error:
             if error.retryable and before.failed + 1 < self._node.retry.max_attempts:
                 raise await self._retry(error, attempt, before) from None
             return await self._fail(error, attempt)
+
+    async def _read(self) -> tuple[Attempts, dict[str, Result]]:
+        async with self._database.connect() as connection:
+            before = await attempts.of(connection, self._execution_id, self._node.id)
+            ancestors = self._snapshot.ancestors(self._node.id)
+            upstream = await results.all_for(connection, self._execution_id, ancestors)
+        return before, upstream
 
     async def _begin(self, attempt: int) -> None:
         ready_at = datetime.fromisoformat(self._task.ready_at)
@@ -126,7 +136,7 @@ class NodeRun:
         if now.last < attempt:
             raise stopped()
 
-    async def _call(self, attempt: int) -> NodeResult:
+    async def _call(self, attempt: int, upstream: Mapping[str, Result]) -> NodeResult:
         node, tools = self._node, self._tools
         try:
             config = self._kind.spec.config.model_validate(node.config)
@@ -134,8 +144,6 @@ class NodeRun:
             raise NodeError(
                 ErrorCode.INTERNAL, "The node's configuration does not fit its kind. Correct it."
             ) from None
-        upstream = self._snapshot.ancestors(node.id)
-        made = await patiently(lambda: results.all_for(self._database, self._execution_id, upstream))
 
         async def send(offset: int, text: str) -> None:
             await deltas.append(self._database, self._execution_id, node.id, attempt, offset, text)
@@ -146,7 +154,7 @@ class NodeRun:
                 attempt=attempt,
                 snapshot=self._snapshot,
                 kinds=tools.specs,
-                results=made,
+                results=upstream,
                 global_variables=tools.global_variables,
                 model=tools.model,
                 deltas=writer,
@@ -202,7 +210,7 @@ class NodeRun:
             raise NodeError(
                 ErrorCode.INTERNAL, "The node made something that is not JSON. The worker's log says more."
             ) from None
-        return await self._written(written)
+        return await self._after(written)
 
     async def _retry(self, error: NodeError, attempt: int, before: Attempts) -> ApplicationError:
         delay = timedelta(seconds=pause(before.failed, error.retry_after))
@@ -218,9 +226,13 @@ class NodeRun:
             },
         )
         await patiently(lambda: events.append(self._database, self._execution_id, [retrying]))
-        return ApplicationError(_short(error.message), type=str(error.code), next_retry_delay=delay)
+        logger.info("Node %s of run %s is tried again: %s", self._node.id, self._execution_id, error.code)
+        return ApplicationError(
+            _short(error.message), type=str(error.code), next_retry_delay=delay, category=EXPECTED
+        )
 
     async def _fail(self, error: NodeError, attempt: int) -> NodeOutcome:
+        logger.warning("Node %s of run %s failed: %s", self._node.id, self._execution_id, error.code)
         written = await patiently(
             lambda: events.fail_node(
                 self._database,
@@ -232,34 +244,32 @@ class NodeRun:
                 absorbed=self._node.on_error != "fail",
             )
         )
-        return await self._written(written)
+        return await self._after(written)
 
-    async def _written(self, written: Sequence[Event]) -> NodeOutcome:
+    async def _after(self, written: Sequence[Event]) -> NodeOutcome:
         settled = next((event for event in written if event.node_id == self._node.id), None)
-        if settled is None:
-            # The run is stopping, another attempt was faster, or the connection broke after the commit.
-            settled = await patiently(
-                lambda: events.settling(self._database, self._execution_id, self._node.id)
-            )
-        if settled is None:
-            raise stopped()
+        # Nothing written: the run is stopping, another attempt was faster, or the connection broke after the
+        # commit.
         return await self._settled(settled)
 
-    async def _settled(self, event: Event) -> NodeOutcome:
-        node = self._node
-        spec = self._kind.spec
-        if event.type is EventType.NODE_COMPLETED:
+    async def _settled(self, event: Event | None = None) -> NodeOutcome:
+        node, spec = self._node, self._kind.spec
+        if event is None:
+            event = await patiently(lambda: events.settling(self._database, self._execution_id, node.id))
+        if event is not None and event.type is EventType.NODE_COMPLETED:
             output = event.payload["output"]
             if spec.port_key is not None:
                 # The event may carry no more than a preview.
                 kept = await patiently(lambda: results.get(self._database, self._execution_id, node.id))
                 output = kept.output if kept is not None else output
             return self._live(spec.live_ports(node.config, output))
-        if event.type is EventType.NODE_FAILED:
+        if event is not None and event.type is EventType.NODE_FAILED:
             if event.payload["absorbed"]:
                 return self._live(absorbed_ports(node, spec))
             error = event.payload["error"]
-            raise ApplicationError(error["message"], type=error["code"], non_retryable=True)
+            raise ApplicationError(
+                error["message"], type=error["code"], non_retryable=True, category=EXPECTED
+            )
         raise stopped()
 
     def _live(self, names: Sequence[str]) -> NodeOutcome:
@@ -295,7 +305,7 @@ def pause(failed: int, retry_after: float | None) -> float:
 
 def stopped() -> ApplicationError:
     """The run has ended or is being cancelled: this node may not go on."""
-    return ApplicationError("The run is stopping.", type=STOPPED, non_retryable=True)
+    return ApplicationError("The run is stopping.", type=STOPPED, non_retryable=True, category=EXPECTED)
 
 
 def _short(message: str) -> str:

@@ -28,7 +28,7 @@ RUN_TIMEOUT = timedelta(days=365)
 
 
 class EngineUnavailable(Exception):
-    """Temporal cannot be reached; the text says where it was looked for."""
+    """Temporal cannot be reached; the text says where it was looked for and what to do."""
 
 
 class RunState(StrEnum):
@@ -150,7 +150,9 @@ class Engine:
             raise self._unavailable() from error
 
     def _unavailable(self) -> EngineUnavailable:
-        return EngineUnavailable(f"Temporal at {self.address} does not answer.")
+        return EngineUnavailable(
+            f"Temporal at {self.address} does not answer. Start it, or check TEMPORAL_ADDRESS."
+        )
 
 
 UNREACHABLE = frozenset(

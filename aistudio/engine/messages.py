@@ -25,7 +25,7 @@ class RunTask:
         routes: for every node, for every port its edges name, the nodes they lead to.
         triggers: the nodes a run starts from.
         timeouts: for every node, the seconds one attempt may take.
-        names: node ids for people who read the history; empty when they would take much room.
+        names: node ids for people who read the history; empty when they are long or cannot be printed.
     """
 
     execution_id: str

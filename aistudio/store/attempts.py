@@ -16,10 +16,12 @@ class Attempts:
     Attributes:
         last: the highest attempt that was started; 0 when none was.
         failed: how many of them failed and are to be repeated. The others were cut off, as by a crash.
+        settled: whether the node completed, failed for good, was skipped or cancelled.
     """
 
     last: int
     failed: int
+    settled: bool
 
 
 READ = text("""
@@ -29,7 +31,12 @@ SELECT
         SELECT FROM events AS retried
         WHERE retried.execution_id = started.execution_id
             AND retried.key = started.node_id || ':' || started.attempt || cast(:retrying AS text)
-    )) AS failed
+    )) AS failed,
+    EXISTS (
+        SELECT FROM events
+        WHERE execution_id = :execution_id AND node_id = :node_id
+            AND type IN ('node_completed', 'node_failed', 'node_skipped', 'node_cancelled')
+    ) AS settled
 FROM events AS started
 WHERE execution_id = :execution_id AND node_id = :node_id AND type = 'node_started'
 """)
@@ -44,4 +51,4 @@ async def of(source: Source, execution_id: str, node_id: str) -> Attempts:
     }
     async with reading(source) as connection:
         row = (await connection.execute(READ, found)).one()
-    return Attempts(last=row.last, failed=row.failed)
+    return Attempts(**row._mapping)

@@ -135,7 +135,7 @@ async def test_an_error_that_passes(studio: Studio, error: str, successful: int,
         (0, 1e9, 3600),
     ],
 )
-def test_pauses_double_up_to_thirty_seconds_or_follow_retry_after(
+async def test_pauses_double_up_to_thirty_seconds_or_follow_retry_after(
     failed: int, retry_after: float | None, seconds: float
 ) -> None:
     assert attempts.pause(failed, retry_after) == seconds

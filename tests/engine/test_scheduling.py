@@ -167,3 +167,12 @@ async def test_a_pinned_output_is_taken_without_running_the_node(studio: Studio)
     assert "started a" not in told(found)
     assert "skipped b" in told(found)
     assert told(found)[-1] == "execution_completed"
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "x" * 200, "é 😀 {{a.b}}", "finish", "1"])
+async def test_any_id_will_do(studio: Studio, name: str) -> None:
+    raw = graph("t>a", "a>b")
+    raw["nodes"][1]["id"] = raw["edges"][0]["target"] = raw["edges"][1]["source"] = name
+    found = await studio.run(raw)
+    assert [event.node_id for event in found if event.node_id] == ["t", "t", name, name, "b", "b"]
+    assert found[-1].type is EventType.EXECUTION_COMPLETED
