@@ -2,9 +2,8 @@
 import { memo } from "react";
 import { Handle, Position, useUpdateNodeInternals } from "@xyflow/react";
 import { CircleAlert } from "lucide-react";
-import { useEffect } from "react";
-import { useShallow } from "zustand/react/shallow";
-import { nodeById, portsOf, useDraft } from "./draft.js";
+import { useEffect, useRef } from "react";
+import { nodeById, portsOf, problemsOf, useDraft } from "./draft.js";
 import { Result } from "./result.jsx";
 import { measures, nodeRun, useRun } from "./run.js";
 import { Status, shownStatus } from "./status.jsx";
@@ -73,12 +72,17 @@ function Ports({ node, kind, ports }) {
 export const Card = memo(function Card({ id, selected }) {
   const node = useDraft((state) => nodeById(state, id));
   const kind = useDraft((state) => state.catalog[node?.kind]);
-  const problems = useDraft(useShallow((state) => state.problems.filter((problem) => problem.node_id === id)));
+  const problems = useDraft((state) => problemsOf(state, id));
   const run = useRun((state) => nodeRun(state, id));
   const updateInternals = useUpdateNodeInternals();
   const ports = node ? portsOf(node, { [node.kind]: kind }) : [];
   const portIds = ports.map((port) => port.id).join(" ");
-  useEffect(() => updateInternals(id), [id, portIds, updateInternals]);
+  const measuredPorts = useRef(portIds);
+  useEffect(() => {
+    if (measuredPorts.current === portIds) return;
+    measuredPorts.current = portIds;
+    updateInternals(id);
+  }, [id, portIds, updateInternals]);
   if (!node) return null;
   const status = shownStatus(run);
   const shows = status === "completed" && run.output?.format !== undefined && "content" in run.output;

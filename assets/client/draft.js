@@ -40,7 +40,21 @@ let afterSave = null;
 export const drawable = (graph) =>
   (Array.isArray(graph.nodes) ? graph.nodes : []).filter((node) => node && typeof node.id === "string");
 
-export const nodeById = (state, id) => drawable(state.graph).find((node) => node.id === id);
+/** A value made from an immutable one, made once. */
+const derived = (make) => {
+  const known = new WeakMap();
+  return (source) => {
+    if (!known.has(source)) known.set(source, make(source));
+    return known.get(source);
+  };
+};
+
+const nodesById = derived((graph) => new Map(drawable(graph).map((node) => [node.id, node])));
+const problemsByNode = derived((problems) => Map.groupBy(problems, (problem) => problem.node_id));
+const NONE = [];
+
+export const nodeById = (state, id) => nodesById(state.graph).get(id);
+export const problemsOf = (state, id) => problemsByNode(state.problems).get(id) ?? NONE;
 
 export const portsOf = (node, catalog) => {
   const kind = catalog[node.kind];

@@ -2,7 +2,7 @@
 import { useEffect } from "react";
 import { X } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
-import { nodeById, select, selectedIds, setConfig, updateNode, useDraft } from "./draft.js";
+import { nodeById, problemsOf, select, selectedIds, setConfig, updateNode, useDraft } from "./draft.js";
 import { Branches } from "./branches.jsx";
 import { Field, JsonField, LongText, NumberField, Select, Switch, TextField } from "./fields.jsx";
 import { KindIcon } from "./icons.jsx";
@@ -92,7 +92,7 @@ function WhenItFails({ node }) {
 
 function Form({ node }) {
   const kind = useDraft((state) => state.catalog[node.kind]);
-  const problems = useDraft(useShallow((state) => state.problems.filter((problem) => problem.node_id === node.id)));
+  const problems = useDraft((state) => problemsOf(state, node.id));
   const elsewhere = problems.filter((problem) => !problem.path?.startsWith("config."));
   return (
     <form className="properties-form" onSubmit={(event) => event.preventDefault()}>
