@@ -7,6 +7,7 @@ from pathlib import Path
 
 import reflex as rx
 from reflex.plugins import SitemapPlugin
+from reflex_base.environment import environment
 
 from aistudio.embedded.takeover import take_over
 from aistudio.ui.bundle import Bundle
@@ -24,7 +25,8 @@ def prepare_environment() -> None:
     os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", str(4 * 1024 * 1024))
     # reflex.lock/ is committed and must not name the registry that this machine happens to use
     os.environ.setdefault("NPM_CONFIG_OMIT_LOCKFILE_REGISTRY_RESOLVED", "true")
-    if "NPM_CONFIG_REGISTRY" not in os.environ:
+    # A server of a finished build installs nothing, and may have no npm at all
+    if "NPM_CONFIG_REGISTRY" not in os.environ and not environment.REFLEX_SKIP_COMPILE.get():
         os.environ["NPM_CONFIG_REGISTRY"] = subprocess.run(
             ["npm", "config", "get", "registry"], capture_output=True, text=True, check=True
         ).stdout.strip()
