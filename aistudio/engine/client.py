@@ -25,6 +25,8 @@ PATIENCE = 4.0
 LONGEST_PAUSE = 5.0
 # Approvals may wait for months; a run that hangs in a way nobody thought of must still end.
 RUN_TIMEOUT = timedelta(days=365)
+# A decision takes milliseconds; one that a lost worker was making is made again after this.
+DECISION_TIMEOUT = timedelta(seconds=5)
 
 
 class EngineUnavailable(Exception):
@@ -103,6 +105,7 @@ class Engine:
                     id=execution_id,
                     task_queue=TASK_QUEUE,
                     execution_timeout=RUN_TIMEOUT,
+                    task_timeout=DECISION_TIMEOUT,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 )
