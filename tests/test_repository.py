@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from reflex_base.constants import GitIgnore
 
 from tests.support.supervised import ROOT
 
@@ -51,6 +52,10 @@ def test_the_python_locks_pin_everything_by_hash_and_name_no_address() -> None:
         assert re.search(r"https?://|^-|^--", lock, re.MULTILINE) is None
         for requirement in re.findall(r"^\S+==.*(?:\n {4}--hash.*)*", lock, re.MULTILINE):
             assert "--hash=sha256:" in requirement
+
+
+def test_reflex_finds_nothing_to_add_to_what_git_ignores() -> None:
+    assert set(GitIgnore.DEFAULTS) <= set((ROOT / ".gitignore").read_text().splitlines())
 
 
 def test_no_environment_file_is_committed_or_enters_a_build_context() -> None:
