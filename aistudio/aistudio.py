@@ -24,7 +24,7 @@ from aistudio.studio.catalog import Catalog
 from aistudio.studio.studio import open_studio
 from aistudio.ui.headers import SecurityHeaders
 from aistudio.ui.origin import SameOrigin
-from aistudio.ui.pages import add_pages, loading
+from aistudio.ui.pages import add_pages, loading, overlay
 from aistudio.ui.state import current, use
 
 logger = logging.getLogger(__name__)
@@ -89,5 +89,6 @@ app = rx.App(
     hydrate_fallback=loading,
     api_transformer=[partial(UnderApi, create_api(current)), SameOrigin, SecurityHeaders],
 )
+app.app_wraps[5, "Overlay"] = lambda stateful: overlay()
 app.register_lifespan_task(lifespan)
 add_pages(app, Catalog(registry.specs(), ModelClient(settings())))

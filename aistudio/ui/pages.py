@@ -4,6 +4,7 @@ from functools import partial
 
 import reflex as rx
 from reflex.style import toggle_color_mode
+from reflex_components_core.core.banner import has_connection_errors
 
 from aistudio.studio.catalog import Catalog
 from aistudio.ui import catalog as page_catalog
@@ -108,6 +109,22 @@ def workflow_page(catalog: Catalog) -> rx.Component:
                     class_name="workbench",
                 ),
                 class_name="studio",
+            ),
+        ),
+    )
+
+
+def overlay() -> rx.Component:
+    """What floats over every page: toasts, and a word while the connection is lost."""
+    return rx.fragment(
+        rx.toast.provider(position="bottom-left", close_button=True),
+        rx.cond(
+            has_connection_errors,
+            rx.el.div(
+                "Connection lost. Reconnecting; what you typed is kept.",
+                class_name="lost-connection",
+                role="status",
+                data_testid="lost-connection",
             ),
         ),
     )
