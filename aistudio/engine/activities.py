@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 
 from temporalio import activity
@@ -15,6 +15,7 @@ from aistudio.engine.patience import patiently
 from aistudio.engine.snapshots import RunNotFound, Snapshots
 from aistudio.graph.events import EventType, ExecutionStatus
 from aistudio.store import events, executions
+from aistudio.store.errors import DatabaseUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -44,46 +45,26 @@ class Activities:
     @activity.defn(name="run_node")
     async def run_node(self, task: NodeTask) -> NodeOutcome:
         """One attempt at a node; see `NodeRun.outcome`. Writes nothing when it is cancelled."""
-        async with heartbeats():
-            try:
-                snapshot = await patiently(lambda: self._snapshots.get(task.execution_id))
+        with telling_temporal(f"Node {task.node} of run {task.execution_id}"):
+            async with heartbeats():
+                try:
+                    snapshot = await patiently(lambda: self._snapshots.get(task.execution_id))
+                except RunNotFound:
+                    raise stopped() from None
                 return await NodeRun(self._tools, snapshot, task).outcome()
-            except ApplicationError:
-                raise
-            except asyncio.CancelledError:
-                why = activity.cancellation_details()
-                if why is not None and why.worker_shutdown and not why.cancel_requested:
-                    # As a cancel Temporal would take it for the run's: the next worker must go on instead.
-                    raise ApplicationError(
-                        "The worker stopped.",
-                        type="worker_shutdown",
-                        next_retry_delay=timedelta(milliseconds=100),
-                        category=EXPECTED,
-                    ) from None
-                raise
-            except RunNotFound:
-                raise stopped() from None
-            except Exception as error:
-                logger.exception("Activity for node %s of run %s failed", task.node, task.execution_id)
-                # Without its cause, which may hold what belongs in PostgreSQL alone.
-                raise ApplicationError(
-                    f"The engine failed ({type(error).__name__}). The worker's log says more.",
-                    type="internal",
-                    non_retryable=activity.info().attempt >= UNFORESEEN_LIMIT,
-                ) from None
 
     @activity.defn(name="finish")
     async def finish(self, task: FinishTask) -> Ending:
         """Write a run's end, once; of a run that was being cancelled it is `cancelled`."""
-        try:
-            return await self._finish(task)
-        except RunNotFound:
-            return Ending(outcome=task.outcome, error=task.error)
-        except Exception as error:
-            logger.exception("The end of run %s could not be written", task.execution_id)
-            raise ApplicationError(
-                f"The run's end could not be written ({type(error).__name__}).", type="internal"
-            ) from None
+        with telling_temporal(f"The end of run {task.execution_id}"):
+            try:
+                return await self._finish(task)
+            except RunNotFound:
+                return Ending(outcome=task.outcome, error=task.error)
+            except DatabaseUnavailable:
+                raise ApplicationError(
+                    "PostgreSQL is away.", type="database_unavailable", category=EXPECTED
+                ) from None
 
     async def _finish(self, task: FinishTask) -> Ending:
         database = self._tools.database
@@ -107,6 +88,34 @@ class Activities:
             unsaid = RunError(code="internal", message="The run had failed before.")
             return Ending(outcome="failed", error=task.error or unsaid)
         return Ending(outcome="completed")
+
+
+@contextmanager
+def telling_temporal(what: str) -> Iterator[None]:
+    """Turn what an activity cannot deal with itself into an error that Temporal deals with as it should."""
+    try:
+        yield
+    except ApplicationError:
+        raise
+    except asyncio.CancelledError:
+        why = activity.cancellation_details()
+        if why is None or not why.worker_shutdown or why.cancel_requested:
+            raise
+        # As a cancel Temporal would take it for the run's: the next worker must go on instead.
+        raise ApplicationError(
+            "The worker stopped.",
+            type="worker_shutdown",
+            next_retry_delay=timedelta(milliseconds=100),
+            category=EXPECTED,
+        ) from None
+    except Exception as error:
+        logger.exception("%s: the engine failed", what)
+        # Without its cause, which may hold what belongs in PostgreSQL alone.
+        raise ApplicationError(
+            f"The engine failed ({type(error).__name__}). The worker's log says more.",
+            type="internal",
+            non_retryable=activity.info().attempt >= UNFORESEEN_LIMIT,
+        ) from None
 
 
 @asynccontextmanager

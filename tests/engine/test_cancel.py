@@ -67,7 +67,15 @@ async def test_queued_nodes_get_no_event(real_studio: Studio) -> None:
     assert told(found)[-1] == "execution_cancelled"
 
 
-async def test_a_cancel_is_through_within_a_second(real_studio: Studio) -> None:
+@pytest.fixture(params=["studio", "real_studio"])
+def either(request: pytest.FixtureRequest) -> Studio:
+    """A server that only answers heartbeats with a cancel, and one that pushes it to the worker."""
+    found: Studio = request.getfixturevalue(request.param)
+    return found
+
+
+async def test_a_cancel_is_through_within_a_second(either: Studio) -> None:
+    studio = either
     aborted = asyncio.Event()
 
     async def notice(context: NodeContext) -> dict[str, str]:
@@ -76,13 +84,13 @@ async def test_a_cancel_is_through_within_a_second(real_studio: Studio) -> None:
         finally:
             aborted.set()
 
-    real_studio.acts["a"] = [notice]
-    execution_id = await real_studio.start(graph("t>a"))
-    await real_studio.until(execution_id, EventType.NODE_STARTED, "a")
+    studio.acts["a"] = [notice]
+    execution_id = await studio.start(graph("t>a"))
+    await studio.until(execution_id, EventType.NODE_STARTED, "a")
     async with asyncio.timeout(1):
-        await real_studio.cancel(execution_id)
+        await studio.cancel(execution_id)
         await aborted.wait()
-    assert told(await real_studio.end(execution_id))[-1] == "execution_cancelled"
+    assert told(await studio.end(execution_id))[-1] == "execution_cancelled"
 
 
 async def test_cancelling_that_was_written_first_wins_over_completion(studio: Studio) -> None:

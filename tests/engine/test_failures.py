@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from aistudio.engine import attempt as attempts
 from aistudio.engine.messages import NodeTask
+from aistudio.engine.reconciler import reconcile
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import Event, EventType
 from aistudio.store import events, executions, results
@@ -315,6 +316,28 @@ async def test_an_error_in_the_workflows_own_code_ends_the_run(
         "code": "internal",
         "message": "The engine failed (KeyError).",
     }
+
+
+@pytest.mark.parametrize("function", ["complete_node", "finish"])
+async def test_what_the_engine_did_not_foresee_fails_the_run_in_the_end(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    async def broken(*_: object, **__: object) -> list[Event]:
+        raise LookupError(SECRET)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(events, function, broken)
+        patch.setattr("aistudio.engine.activities.UNFORESEEN_LIMIT", 2)
+        execution_id = await studio.start(graph("t>a"))
+        handle = studio.client.get_workflow_handle(execution_id)
+        with pytest.raises(WorkflowFailureError) as failure:
+            await handle.result()
+    assert SECRET not in str((await handle.fetch_history()).to_json_dict())
+    assert failure.value.cause is not None
+    await reconcile(studio.engine, studio.database, studio.tools.specs, young=timedelta(0))
+    found = await studio.events(execution_id)
+    assert found[-1].type is EventType.EXECUTION_FAILED
+    assert found[-1].payload["error"]["code"] == "internal"
 
 
 async def test_a_run_that_is_gone_from_postgresql_fails(studio: Studio) -> None:
