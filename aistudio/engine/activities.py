@@ -9,10 +9,11 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from aistudio.engine.attempt import EXPECTED, NodeRun, Tools, skip_events, stopped
+from aistudio.engine.attempt import EXPECTED, NodeRun, skip_events, stopped
 from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError
 from aistudio.engine.patience import patiently
 from aistudio.engine.snapshots import RunNotFound, Snapshots
+from aistudio.engine.tools import Tools
 from aistudio.graph.events import EventType, ExecutionStatus
 from aistudio.store import events, executions
 from aistudio.store.errors import DatabaseUnavailable

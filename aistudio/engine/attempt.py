@@ -4,11 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -17,15 +15,13 @@ from aistudio.engine.deltas import DeltaWriter
 from aistudio.engine.messages import STOPPED, NodeOutcome, NodeTask, Skips
 from aistudio.engine.patience import patiently, to_the_end
 from aistudio.engine.snapshots import Snapshot
+from aistudio.engine.tools import Tools
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import Event, EventType
-from aistudio.graph.kinds import Kinds
 from aistudio.graph.lineage import absorbed_ports
-from aistudio.llm.client import ModelClient
-from aistudio.nodes.context import NodeKind, NodeResult
+from aistudio.nodes.context import NodeResult
 from aistudio.store import attempts, deltas, events, results
 from aistudio.store.attempts import Attempts
-from aistudio.store.database import Database
 from aistudio.store.encoding import iso
 from aistudio.store.errors import OutputTooLarge
 from aistudio.store.events import NewEvent
@@ -43,21 +39,6 @@ MESSAGE_LENGTH = 2_000
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 30.0
 LONGEST_RETRY_AFTER = 3_600.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What every attempt works with."""
-
-    database: Database
-    model: ModelClient
-    kinds: Mapping[str, NodeKind]
-    global_variables: Mapping[str, JsonValue]
-
-    @cached_property
-    def specs(self) -> Kinds:
-        """What the kinds are, without what they do."""
-        return {name: kind.spec for name, kind in self.kinds.items()}
 
 
 class NodeRun:

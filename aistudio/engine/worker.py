@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from aistudio.engine.activities import Activities
-from aistudio.engine.attempt import Tools
 from aistudio.engine.client import Engine
 from aistudio.engine.messages import TASK_QUEUE
 from aistudio.engine.reconciler import reconcile_for_ever
+from aistudio.engine.tools import Tools
 from aistudio.engine.workflow import ExecutionWorkflow
 from aistudio.llm.client import ModelClient
 from aistudio.nodes import registry
@@ -31,6 +32,11 @@ GRACE = timedelta(seconds=2)
 HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 # After a crash, decisions that were meant for the lost worker wait this long until another takes them.
 LOST_WORKER = timedelta(seconds=3)
+# Unused, but without it the worker reads and hashes every module of the process, which takes seconds.
+DEPLOYMENT = WorkerDeploymentConfig(
+    version=WorkerDeploymentVersion(deployment_name="aistudio", build_id="unversioned"),
+    use_worker_versioning=False,
+)
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 
@@ -65,6 +71,7 @@ def build_worker(client: Client, tools: Tools) -> Worker:
         client,
         task_queue=TASK_QUEUE,
         workflows=[ExecutionWorkflow],
+        deployment_config=DEPLOYMENT,
         activities=[activities.run_node, activities.finish],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         max_cached_workflows=RUNS_IN_MEMORY,

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from aistudio.engine.attempt import Tools
 from aistudio.engine.client import Engine
 from aistudio.engine.routes import run_task
+from aistudio.engine.tools import Tools
 from aistudio.engine.worker import build_worker
 from aistudio.graph.definition import Workflow
 from aistudio.graph.events import Event, EventType

@@ -18,8 +18,8 @@ from temporalio.worker import Worker
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
-from aistudio.engine.attempt import Tools
 from aistudio.engine.client import RunState
+from aistudio.engine.tools import Tools
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.graph.scheduler import Scheduler, Step
