@@ -1,41 +1,46 @@
 """From a run's messages to few, small pushes: at most twenty batches a second and tab."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 T = TypeVar("T")
 
 BATCH_SECONDS = 0.05
+IDLE_SECONDS = 5.0
 
 
-async def batches(messages: AsyncIterator[T], seconds: float = BATCH_SECONDS) -> AsyncIterator[list[T]]:
-    """The messages in lists, each at least `seconds` after the one before; ends with the messages."""
-    arrived: asyncio.Queue[T | None] = asyncio.Queue(maxsize=1_000)
+async def batches(
+    messages: AsyncGenerator[T, None], *, pause: float = BATCH_SECONDS, idle: float = IDLE_SECONDS
+) -> AsyncGenerator[list[T], None]:
+    """The messages in lists, each at least `pause` seconds after the one before; ends with the messages.
 
-    async def pump() -> None:
-        try:
+    An empty list comes after `idle` seconds without a message, so that the reader can see whether anybody
+    still listens. Closing it closes the messages.
+    """
+    arrived: asyncio.Queue[T] = asyncio.Queue()
+
+    async def collect() -> None:
+        async with aclosing(messages):
             async for message in messages:
-                await arrived.put(message)
-        finally:
-            await arrived.put(None)
+                arrived.put_nowait(message)
 
-    task = asyncio.create_task(pump())
+    collecting = asyncio.create_task(collect())
     try:
-        ended = False
-        while not ended and (first := await arrived.get()) is not None:
-            batch = [first]
+        while not (collecting.done() and arrived.empty()):
+            waiting = asyncio.create_task(arrived.get())
+            await asyncio.wait({waiting, collecting}, timeout=idle, return_when=asyncio.FIRST_COMPLETED)
+            batch = [waiting.result()] if waiting.done() else []
+            waiting.cancel()
             while not arrived.empty():
-                message = arrived.get_nowait()
-                if message is None:
-                    ended = True
-                    break
-                batch.append(message)
+                batch.append(arrived.get_nowait())
             yield batch
-            await asyncio.sleep(seconds)
-        await task
+            await asyncio.sleep(pause)
+        await collecting
     finally:
-        task.cancel()
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
 
 
 class Watches:

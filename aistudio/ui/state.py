@@ -1,10 +1,12 @@
 """The page's events: each asks the studio and answers over the page's one channel.
 
-The tab keeps nothing here but whether the model is simulated: the draft lives in the browser, the run in
+The tab keeps nothing here but whether the model is simulated and the workflow missing: the draft lives in the browser, the run in
 PostgreSQL, and the ids of both in the page's address.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import reflex as rx
@@ -18,6 +20,8 @@ from aistudio.studio.watch import Snapshot, Told
 from aistudio.ui.live import Watches, batches
 
 Message = dict[str, Any]
+
+RETRY_SECONDS = 1.0
 
 _studio: Studio | None = None
 _watches = Watches()
@@ -43,9 +47,10 @@ def push(message: Message) -> EventSpec:
     return rx.set_value("studio", message)
 
 
-def notice(error: StudioError, title: str) -> EventSpec:
-    """A toast with cause and next step."""
+def notice(error: StudioError, title: str, *, ends_start: bool = False) -> EventSpec:
+    """A toast with cause and next step; `ends_start` when it is the answer to Run."""
     message: Message = {"type": "notice", "level": "error", "title": title, "detail": error.message}
+    message["ends_start"] = ends_start
     if error.code == "invalid_graph":
         message["problems"] = error.details["problems"]
     return push(message)
@@ -71,7 +76,6 @@ class StudioState(rx.State):
     """One tab of the studio."""
 
     simulated: bool = False
-    model: str = ""
     missing: bool = False
 
     @rx.event
@@ -86,9 +90,7 @@ class StudioState(rx.State):
     @rx.event
     def greet(self) -> EventSpec:
         """On every load and reconnect: the page answers by asking for what it shows."""
-        model = current().catalog.model()
-        self.simulated = model["simulated"]
-        self.model = model["model"]
+        self.simulated = current().catalog.model()["simulated"]
         return push({"type": "hello"})
 
     @rx.event(background=True)
@@ -99,11 +101,12 @@ class StudioState(rx.State):
         try:
             workflow = await studio.workflows.get(LOCAL, workflow_id)
             problems = studio.workflows.problems(workflow["graph"])
-            execution_id = payload.get("execution_id") or await self._newest_execution(workflow_id)
+            execution_id = await self._execution_to_show(workflow_id, payload.get("execution_id"))
         except StudioError as error:
             if error.status == 404:
                 async with self:
                     self.missing = True
+                yield push({"type": "missing"})
             else:
                 yield push({"type": "unavailable", "message": error.message})
             return
@@ -111,13 +114,13 @@ class StudioState(rx.State):
             self.missing = False
         yield push({"type": "workflow", "workflow": workflow, "problems": problems})
         if execution_id:
-            async for event in self._watch(str(execution_id)):
+            async for event in self._watch(execution_id):
                 yield event
 
     @rx.event(background=True)
     async def commit(self, payload: Message) -> AsyncIterator[Any]:
         """Save one finished gesture; the answer names the commit it is for."""
-        studio, commit = current(), payload["commit"]
+        studio, commit = current(), str(payload["commit"])
         workflow_id, base = str(payload["workflow_id"]), int(payload["base_revision"])
         try:
             if "patch" in payload:
@@ -142,7 +145,7 @@ class StudioState(rx.State):
             )
         except StudioError as error:
             title = "Solve the problems first" if error.code == "invalid_graph" else "The run could not start"
-            yield notice(error, title)
+            yield notice(error, title, ends_start=True)
             return
         yield push({"type": "run_started", "execution_id": execution_id})
         async for event in self._watch(execution_id):
@@ -163,16 +166,29 @@ class StudioState(rx.State):
         async for event in self._watch(str(payload["execution_id"])):
             yield event
 
-    async def _newest_execution(self, workflow_id: str) -> str | None:
+    async def _execution_to_show(self, workflow_id: str, wanted: str | None) -> str | None:
+        if wanted:
+            try:
+                summary = await current().executions.summary(LOCAL, str(wanted))
+            except StudioError as error:
+                if error.status != 404:
+                    raise
+            else:
+                if summary["workflow_id"] == workflow_id:
+                    return summary["id"]
         newest = await current().executions.list(LOCAL, workflow_id=workflow_id, limit=1)
         return newest["items"][0]["id"] if newest["items"] else None
 
-    async def _refused(self, error: StudioError, workflow_id: str, commit: int) -> AsyncIterator[EventSpec]:
-        if error.code != "revision_conflict":
-            yield push({"type": "save_failed", "commit": commit, "message": error.message})
-            return
+    async def _refused(self, error: StudioError, workflow_id: str, commit: str) -> AsyncIterator[EventSpec]:
         studio = current()
-        theirs = await studio.workflows.get(LOCAL, workflow_id)
+        try:
+            if error.code != "revision_conflict":
+                raise error
+            theirs = await studio.workflows.get(LOCAL, workflow_id)
+        except StudioError as failure:
+            refusal = {"commit": commit, "message": failure.message, "retry": failure.status == 503}
+            yield push({"type": "save_failed", **refusal})
+            return
         problems = studio.workflows.problems(theirs["graph"])
         yield push(
             {
@@ -188,12 +204,19 @@ class StudioState(rx.State):
         token = self.router.session.client_token
         watch = _watches.begin(token)
         try:
-            async for batch in batches(current().executions.watch(LOCAL, execution_id)):
-                if not _watches.is_current(token, watch):
+            while _watches.is_current(token, watch):
+                try:
+                    async with aclosing(batches(current().executions.watch(LOCAL, execution_id))) as feed:
+                        async for batch in feed:
+                            if not _watches.is_current(token, watch):
+                                return
+                            for message in wire(execution_id, batch):
+                                yield push(message)
                     return
-                for message in wire(execution_id, batch):
-                    yield push(message)
-        except StudioError as error:
-            yield notice(error, "The run cannot be shown")
+                except StudioError as error:
+                    if error.status != 503:
+                        yield notice(error, "The run cannot be shown")
+                        return
+                await asyncio.sleep(RETRY_SECONDS)
         finally:
             _watches.end(token, watch)

@@ -1,6 +1,6 @@
 // The decision editor: branches with conditions; a wire follows its branch by the branch's id.
 import { Plus, Trash2 } from "lucide-react";
-import { removeBranch, setConfig } from "./draft.js";
+import { branchesOf, removeBranch, setConfig } from "./draft.js";
 import { Select, TextField } from "./fields.jsx";
 
 const UNARY = new Set(["is_empty", "is_not_empty"]);
@@ -33,7 +33,7 @@ function Condition({ condition, index, operators, onChange, onRemove }) {
 }
 
 function Branch({ branch, number, operators, onChange, onRemove }) {
-  const conditions = Array.isArray(branch.conditions) ? branch.conditions : [];
+  const conditions = (Array.isArray(branch.conditions) ? branch.conditions : []).filter(Boolean);
   const put = (next) => onChange({ ...branch, conditions: next });
   const add = () => put([...conditions, { left: "", operator: "equals", right: "", ...(conditions.length ? { join: "and" } : {}) }]);
   return (
@@ -76,7 +76,7 @@ const freshBranch = (branches) => {
 };
 
 export function Branches({ node, operators }) {
-  const branches = Array.isArray(node.config?.branches) ? node.config.branches : [];
+  const branches = branchesOf(node);
   const put = (next) => setConfig(node.id, "branches", next);
   return (
     <div className="branches" id="field-branches">

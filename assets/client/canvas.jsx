@@ -21,6 +21,7 @@ import {
   changeFlowEdges,
   changeFlowNodes,
   drawable,
+  edgesOf,
   moveNodes,
   portsOf,
   redo,
@@ -57,7 +58,7 @@ const asRuleNodes = ({ graph, catalog }) =>
 
 const judge = ({ source, sourceHandle, target }) => {
   const state = useDraft.getState();
-  return refusal(asRuleNodes(state), state.graph.edges, { source, source_port: sourceHandle ?? "out", target });
+  return refusal(asRuleNodes(state), edgesOf(state.graph), { source, source_port: sourceHandle ?? "out", target });
 };
 
 const isTyping = (element) => element.closest?.("input, textarea, select, [contenteditable]") !== null;

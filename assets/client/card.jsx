@@ -3,8 +3,8 @@ import { memo } from "react";
 import { Handle, Position, useUpdateNodeInternals } from "@xyflow/react";
 import { CircleAlert } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { nodeById, portsOf, problemsOf, useDraft } from "./draft.js";
-import { Result } from "./result.jsx";
+import { nodeById, portsOf, problemsOf, titleOf, useDraft } from "./draft.js";
+import { Result, useWhole } from "./result.jsx";
 import { measures, nodeRun, useRun } from "./run.js";
 import { Status, shownStatus } from "./status.jsx";
 import { KindIcon } from "./icons.jsx";
@@ -75,6 +75,7 @@ export const Card = memo(function Card({ id, selected }) {
   const problems = useDraft((state) => problemsOf(state, id));
   const run = useRun((state) => nodeRun(state, id));
   const updateInternals = useUpdateNodeInternals();
+  const output = useWhole(run.output);
   const ports = node ? portsOf(node, { [node.kind]: kind }) : [];
   const portIds = ports.map((port) => port.id).join(" ");
   const measuredPorts = useRef(portIds);
@@ -85,18 +86,18 @@ export const Card = memo(function Card({ id, selected }) {
   }, [id, portIds, updateInternals]);
   if (!node) return null;
   const status = shownStatus(run);
-  const shows = status === "completed" && run.output?.format !== undefined && "content" in run.output;
+  const shows = status === "completed" && output?.format !== undefined && "content" in output;
   return (
     <article
       className={`card is-${status} ${selected ? "is-selected" : ""} ${shows ? "has-result" : ""}`}
       data-status={run.status}
       data-testid={`node-${id}`}
-      aria-label={`${node.title || id}, ${kind?.title ?? node.kind}`}
+      aria-label={`${titleOf(node)}, ${kind?.title ?? node.kind}`}
     >
       <header>
         <KindIcon kind={node.kind} group={kind?.group} />
         <div className="card-words">
-          <strong>{node.title || id}</strong>
+          <strong>{titleOf(node)}</strong>
           <span className="muted">{describe(node, kind)}</span>
         </div>
         {problems.length ? (
@@ -108,7 +109,7 @@ export const Card = memo(function Card({ id, selected }) {
       <Ports node={node} kind={kind} ports={ports} />
       {shows ? (
         <div className="card-result nowheel nodrag nopan" tabIndex={0} data-testid={`result-${id}`}>
-          <Result output={run.output} />
+          <Result output={output} />
         </div>
       ) : null}
       <RunState run={run} />

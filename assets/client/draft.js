@@ -1,12 +1,9 @@
-// The draft being edited: its one home, with selection, undo, and the way to the server.
+// The draft being edited: its one home, with selection and undo. `saving.js` takes it to the server.
 import { create } from "zustand";
 import { applyEdgeChanges, applyNodeChanges } from "@xyflow/react";
-import { send } from "./channel.js";
-import { apply, areDisjoint, diff, isPatchable, same } from "./patch.js";
+import { same } from "./patch.js";
 
 const EMPTY = { schema: 1, name: "", description: "", variables: {}, nodes: [], edges: [] };
-const COMMIT_AFTER_MS = 350;
-const REPLY_WITHIN_MS = 10_000;
 const HISTORY_LENGTH = 200;
 const COALESCE_MS = 1_000;
 
@@ -20,25 +17,26 @@ export const useDraft = create(() => ({
   past: [],
   future: [],
   problems: [],
-  saving: "loading", // loading | saved | dirty | saving | waiting | conflict
+  saving: "loading", // loading | saved | dirty | saving | waiting | refused | conflict
   trouble: null,
   catalog: {},
-  focusField: null,
 }));
 
 const { getState: get, setState: set } = useDraft;
-let commitTimer = null;
-let replyTimer = null;
-let inFlight = null;
-let commitCount = 0;
-let retries = 0;
 let lastEdit = { key: null, at: 0 };
-let afterSave = null;
 
-// --- reading -----------------------------------------------------------------------------------
+// --- reading: a draft may hold anything, so nothing is taken for granted --------------------------
 
-export const drawable = (graph) =>
-  (Array.isArray(graph.nodes) ? graph.nodes : []).filter((node) => node && typeof node.id === "string");
+const listOf = (value) => (Array.isArray(value) ? value : []);
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+export const nodesOf = (graph) => listOf(graph.nodes);
+export const edgesOf = (graph) => listOf(graph.edges);
+export const branchesOf = (node) => listOf(node.config?.branches).filter(isObject);
+export const textOf = (value) => (typeof value === "string" ? value : value == null ? "" : JSON.stringify(value));
+export const titleOf = (node) => textOf(node.title) || node.id;
+
+export const drawable = (graph) => nodesOf(graph).filter((node) => isObject(node) && typeof node.id === "string");
 
 /** A value made from an immutable one, made once. */
 const derived = (make) => {
@@ -55,50 +53,54 @@ const NONE = [];
 
 export const nodeById = (state, id) => nodesById(state.graph).get(id);
 export const problemsOf = (state, id) => problemsByNode(state.problems).get(id) ?? NONE;
+export const selectedIds = (state) => state.flowNodes.filter((node) => node.selected).map((node) => node.id);
 
 export const portsOf = (node, catalog) => {
   const kind = catalog[node.kind];
   if (!kind) return [{ id: "out", label: "" }];
-  const ports = (kind.ports ?? []).map((id) => ({ id, label: kind.ports.length > 1 ? id : "" }));
+  const ports = kind.ports.map((id) => ({ id, label: kind.ports.length > 1 ? id : "" }));
   if (kind.ports_from) {
     const { field, name, label } = kind.ports_from;
-    const items = node.config?.[field];
-    for (const item of Array.isArray(items) ? items : [])
-      if (typeof item?.[name] === "string") ports.push({ id: item[name], label: item[label] || item[name] });
+    for (const item of listOf(node.config?.[field]))
+      if (typeof item?.[name] === "string") ports.push({ id: item[name], label: textOf(item[label]) || item[name] });
   }
   if (node.on_error === "route") ports.push({ id: "error", label: "On error" });
   return ports;
 };
-
-export const selectedIds = (state) => state.flowNodes.filter((node) => node.selected).map((node) => node.id);
 
 // --- what React Flow draws ---------------------------------------------------------------------
 
 const asFlowNode = (node, old) => {
   const position = { x: Number(node.position?.x) || 0, y: Number(node.position?.y) || 0 };
   const unchanged = old && old.position.x === position.x && old.position.y === position.y;
-  return unchanged ? old : { ...old, id: node.id, type: "card", position, data: {}, dragHandle: undefined };
+  return unchanged ? old : { ...old, id: node.id, type: "card", position, data: {} };
 };
 
-const edgeId = (edge, index) => edge.id ?? `${edge.source}:${edge.source_port ?? "out"}:${edge.target}:${index}`;
+const portOf = (edge) => edge.source_port ?? "out";
 
-const asFlowEdge = (edge, index, old) => {
-  const id = edgeId(edge, index);
-  const sourceHandle = edge.source_port ?? "out";
+/** The id of a wire: its own, or else what the server calls it too. */
+export const edgeId = (edge) => edge.id ?? `${edge.source}:${portOf(edge)}>${edge.target}`;
+
+const asFlowEdge = (edge, old) => {
+  const sourceHandle = portOf(edge);
   if (old && old.source === edge.source && old.target === edge.target && old.sourceHandle === sourceHandle)
     return old;
-  return { ...old, id, type: "wire", source: edge.source, sourceHandle, target: edge.target, targetHandle: "in" };
+  const ends = { source: edge.source, sourceHandle, target: edge.target, targetHandle: "in" };
+  return { ...old, id: edgeId(edge), type: "wire", ...ends };
 };
 
 const flowOf = (graph, state) => {
   const oldNodes = new Map(state.flowNodes.map((node) => [node.id, node]));
   const oldEdges = new Map(state.flowEdges.map((edge) => [edge.id, edge]));
-  const edges = (Array.isArray(graph.edges) ? graph.edges : []).filter((edge) => edge?.source && edge?.target);
+  const edges = edgesOf(graph).filter((edge) => edge?.source && edge?.target);
   return {
     flowNodes: drawable(graph).map((node) => asFlowNode(node, oldNodes.get(node.id))),
-    flowEdges: edges.map((edge, index) => asFlowEdge(edge, index, oldEdges.get(edgeId(edge, index)))),
+    flowEdges: edges.map((edge) => asFlowEdge(edge, oldEdges.get(edgeId(edge)))),
   };
 };
+
+/** Put a graph on the canvas, whoever made it. */
+export const show = (graph) => set((state) => ({ graph, ...flowOf(graph, state) }));
 
 export const changeFlowNodes = (changes) => {
   const kept = changes.filter((change) => change.type !== "remove");
@@ -122,8 +124,6 @@ export const select = (ids) => {
 
 // --- editing -----------------------------------------------------------------------------------
 
-const show = (graph) => set((state) => ({ graph, ...flowOf(graph, state) }));
-
 /** Change the draft by one gesture. Edits with the same key in quick succession undo as one. */
 export const edit = (change, key = null) => {
   const { graph, past } = get();
@@ -134,17 +134,14 @@ export const edit = (change, key = null) => {
   lastEdit = { key, at: now };
   if (!coalesce) set({ past: [...past.slice(-HISTORY_LENGTH), graph], future: [] });
   show(next);
-  touched();
 };
 
 const travel = (from, to) => {
   const state = get();
   if (!state[from].length) return;
-  const graph = state[from].at(-1);
-  set({ [from]: state[from].slice(0, -1), [to]: [...state[to], state.graph] });
   lastEdit = { key: null, at: 0 };
-  show(graph);
-  touched();
+  set({ [from]: state[from].slice(0, -1), [to]: [...state[to], state.graph] });
+  show(state[from].at(-1));
 };
 
 export const undo = () => travel("past", "future");
@@ -152,7 +149,7 @@ export const redo = () => travel("future", "past");
 
 export const updateNode = (id, change, key = null) =>
   edit(
-    (graph) => ({ ...graph, nodes: graph.nodes.map((node) => (node?.id === id ? change(node) : node)) }),
+    (graph) => ({ ...graph, nodes: nodesOf(graph).map((node) => (node?.id === id ? change(node) : node)) }),
     key && `${id}:${key}`,
   );
 
@@ -172,11 +169,11 @@ export const addNode = (kind, position) => {
   const node = {
     id,
     kind,
-    title: catalog[kind]?.title ?? kind,
+    title: catalog[kind].title,
     position: { x: Math.round(position.x / 16) * 16, y: Math.round(position.y / 16) * 16 },
-    config: structuredClone(catalog[kind]?.starter ?? {}),
+    config: structuredClone(catalog[kind].starter),
   };
-  edit((draft) => ({ ...draft, nodes: [...draft.nodes, node] }));
+  edit((draft) => ({ ...draft, nodes: [...nodesOf(draft), node] }));
   select([id]);
 };
 
@@ -184,7 +181,7 @@ export const moveNodes = (moved) => {
   const places = new Map(moved.map((node) => [node.id, node.position]));
   edit((graph) => ({
     ...graph,
-    nodes: graph.nodes.map((node) => {
+    nodes: nodesOf(graph).map((node) => {
       const place = places.get(node?.id);
       return place && !same(place, node.position) ? { ...node, position: { x: place.x, y: place.y } } : node;
     }),
@@ -193,8 +190,9 @@ export const moveNodes = (moved) => {
 
 export const addEdge = ({ source, sourceHandle, target }) =>
   edit((graph) => {
-    const id = freshId(`${source}-${sourceHandle}-${target}`, new Set(graph.edges.map((edge) => edge.id)));
-    return { ...graph, edges: [...graph.edges, { id, source, source_port: sourceHandle, target, target_port: "in" }] };
+    const id = freshId(`${source}-${sourceHandle}-${target}`, new Set(edgesOf(graph).map(edgeId)));
+    const edge = { id, source, source_port: sourceHandle, target, target_port: "in" };
+    return { ...graph, edges: [...edgesOf(graph), edge] };
   });
 
 export const remove = (nodeIds, edgeIds) => {
@@ -202,186 +200,31 @@ export const remove = (nodeIds, edgeIds) => {
   const edges = new Set(edgeIds);
   edit((graph) => ({
     ...graph,
-    nodes: graph.nodes.filter((node) => !nodes.has(node?.id)),
-    edges: graph.edges.filter(
-      (edge, index) => !edges.has(edgeId(edge, index)) && !nodes.has(edge.source) && !nodes.has(edge.target),
+    nodes: nodesOf(graph).filter((node) => !nodes.has(node?.id)),
+    edges: edgesOf(graph).filter(
+      (edge) => !edges.has(edgeId(edge)) && !nodes.has(edge.source) && !nodes.has(edge.target),
     ),
   }));
 };
 
-/** Take a branch away and the wires that left from it. */
-export const removeBranch = (id, branchId) =>
+/** Change a node so that it loses a port, and take the wires away that left from there. */
+const withoutPort = (id, port, change) =>
   edit((graph) => ({
     ...graph,
-    nodes: graph.nodes.map((node) =>
-      node?.id === id
-        ? { ...node, config: { ...node.config, branches: node.config.branches.filter((b) => b.id !== branchId) } }
-        : node,
-    ),
-    edges: graph.edges.filter((edge) => !(edge.source === id && (edge.source_port ?? "out") === branchId)),
+    nodes: nodesOf(graph).map((node) => (node?.id === id ? change(node) : node)),
+    edges: edgesOf(graph).filter((edge) => !(edge.source === id && portOf(edge) === port)),
   }));
 
+export const removeBranch = (id, branchId) =>
+  withoutPort(id, branchId, (node) => {
+    const branches = branchesOf(node).filter((branch) => branch.id !== branchId);
+    return { ...node, config: { ...node.config, branches } };
+  });
+
+export const setOnError = (id, onError) => {
+  const change = (node) => ({ ...node, on_error: onError });
+  if (onError === "route") updateNode(id, change);
+  else withoutPort(id, "error", change);
+};
+
 export const rename = (name) => edit((graph) => ({ ...graph, name }), "name");
-
-// --- the way to the server ---------------------------------------------------------------------
-
-const mirrorKey = (id) => `aistudio:draft:${id}`;
-
-const mirror = () => {
-  const { id, revision, base, graph } = get();
-  try {
-    if (base === graph) localStorage.removeItem(mirrorKey(id));
-    else localStorage.setItem(mirrorKey(id), JSON.stringify({ revision, base, graph }));
-  } catch (error) {
-    console.warn("The draft could not be kept in this browser:", error);
-  }
-};
-
-const readMirror = (id) => {
-  try {
-    return JSON.parse(localStorage.getItem(mirrorKey(id)));
-  } catch {
-    return null;
-  }
-};
-
-const touched = () => {
-  mirror();
-  if (get().saving === "conflict") return;
-  if (!inFlight) set({ saving: get().trouble ? "waiting" : "dirty" });
-  clearTimeout(commitTimer);
-  commitTimer = setTimeout(commit, COMMIT_AFTER_MS);
-};
-
-const settled = () => {
-  set({ saving: "saved", trouble: null });
-  mirror();
-  const waiting = afterSave;
-  afterSave = null;
-  waiting?.saved();
-};
-
-const commit = () => {
-  clearTimeout(commitTimer);
-  const { id, revision, base, graph, saving } = get();
-  if (!id || inFlight || saving === "conflict") return;
-  if (same(base, graph)) {
-    set({ base: graph });
-    settled();
-    return;
-  }
-  commitCount += 1;
-  inFlight = { commit: commitCount, graph };
-  set({ saving: "saving" });
-  const change = isPatchable(base) && isPatchable(graph) ? { patch: diff(base, graph) } : { graph };
-  send("onCommit", { workflow_id: id, base_revision: revision, commit: commitCount, ...change });
-  replyTimer = setTimeout(() => onSaveFailed({ commit: inFlight?.commit, message: null }), REPLY_WITHIN_MS);
-};
-
-/** Call `saved` once everything typed so far is on the server, or `failed` with the reason when it cannot be. */
-export const whenSaved = (saved, failed) => {
-  afterSave = { saved, failed };
-  commit();
-};
-
-const answered = (message) => {
-  if (!inFlight || message.commit !== inFlight.commit) return null;
-  clearTimeout(replyTimer);
-  const { graph } = inFlight;
-  inFlight = null;
-  return graph;
-};
-
-export const onSaved = (message) => {
-  const graph = answered(message);
-  if (!graph) return;
-  retries = 0;
-  set({ base: graph, revision: message.revision, problems: message.problems, trouble: null });
-  mirror();
-  if (get().graph === graph) settled();
-  else commit();
-};
-
-export const onSaveFailed = (message) => {
-  if (!answered(message)) return;
-  retries += 1;
-  const trouble = message.message ?? "The server does not answer.";
-  set({ saving: "waiting", trouble });
-  afterSave?.failed(trouble);
-  afterSave = null;
-  clearTimeout(commitTimer);
-  commitTimer = setTimeout(commit, Math.min(1_000 * 2 ** (retries - 1), 8_000));
-};
-
-const rebase = (revision, theirs, problems) => {
-  const { base, graph } = get();
-  if (same(theirs, graph)) {
-    set({ base: graph, revision, problems });
-    settled();
-    return;
-  }
-  const mine = isPatchable(base) && isPatchable(graph) && isPatchable(theirs) ? diff(base, graph) : null;
-  if (mine && areDisjoint(mine, diff(base, theirs))) {
-    set({ base: theirs, revision, problems });
-    show(apply(theirs, mine));
-    touched();
-    commit();
-    return;
-  }
-  set({ saving: "conflict", theirs: { revision, graph: theirs, problems } });
-};
-
-/** Somebody else has changed the same draft. */
-export const onConflict = (message) => {
-  if (!answered(message)) return;
-  rebase(message.revision, message.graph, message.problems);
-};
-
-export const keepMine = () => {
-  const { theirs } = get();
-  set({ base: theirs.graph, revision: theirs.revision, saving: "dirty", theirs: null });
-  commit();
-};
-
-export const takeTheirs = () => {
-  const { theirs, graph, past } = get();
-  set({ base: theirs.graph, revision: theirs.revision, problems: theirs.problems, theirs: null, past: [...past, graph] });
-  show(theirs.graph);
-  settled();
-};
-
-/** The server's draft, on the first load and after every reconnect. */
-export const onWorkflow = ({ workflow, problems }) => {
-  const state = get();
-  const fresh = state.id !== workflow.id;
-  if (fresh) {
-    const kept = readMirror(workflow.id);
-    inFlight = null;
-    set({ id: workflow.id, past: [], future: [], base: kept?.base ?? workflow.graph, problems });
-    set({ revision: kept?.revision ?? workflow.revision, flowNodes: [], flowEdges: [] });
-    show(kept?.graph ?? workflow.graph);
-  }
-  clearTimeout(replyTimer);
-  inFlight = null;
-  retries = 0;
-  const { revision, base, graph } = get();
-  if (workflow.revision === revision) {
-    set({ problems });
-    if (base === graph || same(base, graph)) settled();
-    else touched();
-  } else if (base === graph) {
-    set({ base: workflow.graph, revision: workflow.revision, problems });
-    show(workflow.graph);
-    settled();
-  } else rebase(workflow.revision, workflow.graph, problems);
-};
-
-/** The server cannot be asked: show what this browser has kept, if anything. */
-export const openFromMirror = (id, trouble) => {
-  const kept = get().id === id ? null : readMirror(id);
-  if (kept) {
-    set({ id, revision: kept.revision, base: kept.base, past: [], future: [] });
-    show(kept.graph);
-  }
-  set({ saving: get().id === id ? "waiting" : "loading", trouble });
-};

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "react";
 import { ChevronDown, ChevronUp } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
-import { nodeById, select, useDraft } from "./draft.js";
+import { nodeById, select, titleOf, useDraft } from "./draft.js";
 import { Output } from "./result.jsx";
 import { TERMINAL, formatSeconds, isActive, seconds, useRun } from "./run.js";
 import { Status, shownStatus, word } from "./status.jsx";
@@ -56,8 +56,13 @@ function Progress() {
 
 const reason = ({ payload }) => payload.error?.message ?? (payload.reason === "branch_not_taken" ? "branch not taken" : "");
 
+const nodeTitle = (state, id) => {
+  const node = nodeById(state, id);
+  return node ? titleOf(node) : id;
+};
+
 function Line({ event, since }) {
-  const title = useDraft((state) => (event.node_id ? nodeById(state, event.node_id)?.title || event.node_id : null));
+  const title = useDraft((state) => (event.node_id ? nodeTitle(state, event.node_id) : null));
   const open = () => {
     select([event.node_id]);
     centre(event.node_id);
@@ -115,7 +120,7 @@ const endsOf = ({ flowNodes, flowEdges }) => {
 
 function NodeOutput() {
   const id = useShownNode();
-  const title = useDraft((state) => (id ? nodeById(state, id)?.title || id : null));
+  const title = useDraft((state) => (id ? nodeTitle(state, id) : null));
   const node = useRun((state) => (id ? state.nodes[id] : undefined));
   if (!id) return <p className="muted output-none">Select a node to read what it made.</p>;
   const error = node?.error && node.status !== "completed" ? node.error : null;

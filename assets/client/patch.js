@@ -13,7 +13,7 @@ const isPart = (part) => typeof part === "object" && part !== null && typeof par
 /** Whether every part has an id of its own, so that a patch can name it. */
 export const isPatchable = (graph) =>
   ["nodes", "edges"].every((list) => {
-    const parts = graph[list] ?? [];
+    const parts = graph[list];
     if (!Array.isArray(parts) || !parts.every(isPart)) return false;
     return new Set(parts.map((part) => part.id)).size === parts.length;
   });

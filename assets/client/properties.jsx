@@ -2,7 +2,7 @@
 import { useEffect } from "react";
 import { X } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
-import { nodeById, problemsOf, select, selectedIds, setConfig, updateNode, useDraft } from "./draft.js";
+import { nodeById, problemsOf, select, selectedIds, setConfig, setOnError, titleOf, updateNode, useDraft } from "./draft.js";
 import { Branches } from "./branches.jsx";
 import { Field, JsonField, LongText, NumberField, Select, Switch, TextField } from "./fields.jsx";
 import { KindIcon } from "./icons.jsx";
@@ -31,7 +31,7 @@ function Control({ id, node, kind, field, schema }) {
   if (typesOf(schema).includes("boolean")) return <Switch {...common} />;
   if (typesOf(schema).some((type) => type === "number" || type === "integer"))
     return <NumberField {...common} {...limitsOf(schema)} />;
-  return <TextField {...common} placeholder={nullable ? (schema["x-placeholder"] ?? "Default") : ""} />;
+  return <TextField {...common} placeholder={nullable ? "Default" : ""} />;
 }
 
 const at = (problem, prefix) => problem.path === prefix || problem.path?.startsWith(`${prefix}.`);
@@ -64,7 +64,7 @@ function WhenItFails({ node }) {
           value={node.on_error ?? "fail"}
           choices={Object.keys(ON_ERROR)}
           labels={ON_ERROR}
-          onChange={(value) => updateNode(id, (old) => ({ ...old, on_error: value }))}
+          onChange={(value) => setOnError(id, value)}
         />
       </Field>
       <Field id="field-max_attempts" label="Attempts" help="How often it is tried in all.">
@@ -138,7 +138,7 @@ export function Properties() {
       <header>
         <KindIcon kind={node.kind} group={kind?.group} />
         <div className="card-words">
-          <strong>{node.title || node.id}</strong>
+          <strong>{titleOf(node)}</strong>
           <code className="muted">{node.id}</code>
         </div>
         <button type="button" className="icon-button" aria-label="Close properties" onClick={() => select([])}>

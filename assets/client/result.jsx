@@ -1,5 +1,5 @@
 // What a visualise node shows. Model output is data: no raw HTML, no remote images, no scripts.
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import Markdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 
@@ -127,8 +127,29 @@ export function Result({ output }) {
 
 const TEXT_FIELDS = ["input", "response", "text", "content"];
 
+const isReference = (output) =>
+  typeof output?.href === "string" && typeof output.size === "number" && "preview" in output;
+
+/** An output that travelled by reference, fetched; any other as it is. */
+export function useWhole(output) {
+  const href = isReference(output) ? output.href : null;
+  const [fetched, setFetched] = useState({ href: null, output: null });
+  useEffect(() => {
+    if (href === null) return undefined;
+    const leaving = new AbortController();
+    fetch(href, { signal: leaving.signal })
+      .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.statusText))))
+      .then((whole) => setFetched({ href, output: whole }))
+      .catch((error) => leaving.signal.aborted || console.warn("An output could not be fetched:", error));
+    return () => leaving.abort();
+  }, [href]);
+  if (href === null) return output;
+  return fetched.href === href ? fetched.output : { text: output.preview };
+}
+
 /** Any node's output as a person reads it: its text when it has one, else its JSON. */
-export function Output({ output }) {
+export function Output({ output: given }) {
+  const output = useWhole(given);
   if (output && typeof output === "object" && "format" in output && "content" in output)
     return <Result output={output} />;
   const field = TEXT_FIELDS.find((name) => typeof output?.[name] === "string");

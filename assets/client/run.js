@@ -36,7 +36,15 @@ const foldNode = (node, event) => {
   const { type, attempt, timestamp, payload } = event;
   switch (type) {
     case "node_started":
-      return { ...node, status: "running", attempt, started_at: node.started_at ?? timestamp, text: "", offset: 0 };
+      return {
+        ...node,
+        status: "running",
+        attempt,
+        started_at: node.started_at ?? timestamp,
+        error: null,
+        text: "",
+        offset: 0,
+      };
     case "node_retrying":
       return {
         ...node,
@@ -62,7 +70,14 @@ const foldNode = (node, event) => {
         offset: 0,
       };
     case "node_failed":
-      return { ...node, status: "failed", error: payload.error, absorbed: payload.absorbed, finished_at: timestamp };
+      return {
+        ...node,
+        status: "failed",
+        error: payload.error,
+        absorbed: payload.absorbed,
+        output: payload.absorbed ? { error: payload.error } : null,
+        finished_at: timestamp,
+      };
     case "node_skipped":
       return { ...node, status: "skipped", reason: payload.reason };
     case "node_cancelled":
@@ -89,11 +104,17 @@ const foldExecution = (run, event) => {
   return { status };
 };
 
+/** When a run stops, what was queued is idle again. */
+const withoutQueue = (nodes) =>
+  Object.fromEntries(
+    Object.entries(nodes).map(([id, node]) => [id, node.status === "queued" ? { ...node, status: "idle" } : node]),
+  );
+
 const foldEvent = (run, event) => {
   if (event.sequence <= run.sequence) return run;
-  const nodes = event.node_id
-    ? { ...run.nodes, [event.node_id]: foldNode(nodeRun(run, event.node_id), event) }
-    : run.nodes;
+  const stops = event.type === "execution_cancelling" || (event.type === "node_failed" && !event.payload.absorbed);
+  const nodes = stops ? withoutQueue(run.nodes) : { ...run.nodes };
+  if (event.node_id) nodes[event.node_id] = foldNode(nodeRun(run, event.node_id), event);
   return { ...run, ...foldExecution(run, event), nodes, sequence: event.sequence, log: [...run.log, event] };
 };
 
@@ -125,7 +146,6 @@ export const onSnapshot = ({ execution }) => {
     error: execution.error,
     nodes: merged,
     log: folded.log,
-    starting: false,
     stopping: execution.status === "cancelling",
     stale: false,
   });
@@ -148,11 +168,29 @@ export const onStarted = ({ execution_id }) => {
   url.searchParams.set("run", execution_id);
   window.history.replaceState(window.history.state, "", url);
   set({ id: execution_id, status: "pending", sequence: 0, startedAt: null, finishedAt: null, error: null });
-  set({ nodes: {}, log: [], starting: false, stopping: false, stale: false });
+  set({ nodes: {}, log: [], stopping: false, stale: false });
+  endStart();
 };
 
-export const beginStart = () => set({ starting: true });
-export const abandonStart = () => set({ starting: false, stopping: false });
+const START_WITHIN_MS = 20_000;
+let startKey = null;
+let startTimer = null;
+
+/** Begin to start a run; answers its key, which stays the same until an answer comes, so that no run starts twice. */
+export const beginStart = () => {
+  set({ starting: true });
+  startKey ??= crypto.randomUUID?.() ?? String(Math.random());
+  clearTimeout(startTimer);
+  startTimer = setTimeout(() => set({ starting: false }), START_WITHIN_MS);
+  return startKey;
+};
+
+/** The start was answered: with a run, or with a refusal. */
+export const endStart = () => {
+  startKey = null;
+  clearTimeout(startTimer);
+  set({ starting: false });
+};
 
 export const stop = () => {
   set({ stopping: true });

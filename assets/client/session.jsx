@@ -2,13 +2,15 @@
 import { useEffect } from "react";
 import { toast } from "sonner";
 import { connect, listen, send } from "./channel.js";
-import { onConflict, onSaveFailed, onSaved, onWorkflow, openFromMirror, useDraft } from "./draft.js";
+import { textOf, useDraft } from "./draft.js";
 import { setIcons } from "./icons.jsx";
-import { abandonStart, clearRun, onLive, onSnapshot, onStarted, useRun } from "./run.js";
+import { clearRun, endStart, onLive, onSnapshot, onStarted, useRun } from "./run.js";
+import { onConflict, onSaveFailed, onSaved, onWorkflow, openFromMirror } from "./saving.js";
 
 const workflowId = () => window.location.pathname.split("/").filter(Boolean).at(-1);
 const runId = () => new URLSearchParams(window.location.search).get("run");
 
+const REPLY_WITHIN_MS = 8_000;
 const RETRY_MS = 2_000;
 const SAME_VISIT_MS = 1_500;
 let retryTimer = null;
@@ -19,6 +21,7 @@ const open = () => {
   if (useDraft.getState().id !== null && useDraft.getState().id !== id) clearRun();
   clearTimeout(retryTimer);
   openedAt = Date.now();
+  retryTimer = setTimeout(open, REPLY_WITHIN_MS);
   send("onOpen", { workflow_id: id, execution_id: runId() });
 };
 
@@ -33,15 +36,21 @@ const onUnavailable = ({ message }) => {
   retryTimer = setTimeout(open, RETRY_MS);
 };
 
-const onNotice = ({ level, title, detail, problems }) => {
+const onOpened = (message) => {
+  clearTimeout(retryTimer);
+  onWorkflow(message);
+};
+
+const onNotice = ({ level, title, detail, problems, ends_start }) => {
   if (problems) useDraft.setState({ problems });
-  abandonStart();
+  if (ends_start) endStart();
   toast[level](title, { description: detail, duration: level === "error" ? 10_000 : 4_000 });
 };
 
 const HANDLERS = {
   hello: onHello,
-  workflow: onWorkflow,
+  workflow: onOpened,
+  missing: () => clearTimeout(retryTimer),
   saved: onSaved,
   save_failed: onSaveFailed,
   conflict: onConflict,
@@ -55,7 +64,7 @@ const HANDLERS = {
 const TITLE_MARKS = { completed: "✓ ", failed: "✕ ", running: "● ", pending: "● ", cancelling: "● " };
 
 function useTitle() {
-  const name = useDraft((state) => state.graph.name);
+  const name = useDraft((state) => textOf(state.graph.name));
   const status = useRun((state) => state.status);
   useEffect(() => {
     document.title = `${TITLE_MARKS[status] ?? ""}${name || "Untitled workflow"} · AI Studio`;

@@ -3,8 +3,9 @@ import { useEffect } from "react";
 import { CircleAlert, Play, Redo2, Square, Undo2 } from "lucide-react";
 import { toast } from "sonner";
 import { send } from "./channel.js";
-import { keepMine, redo, rename, select, takeTheirs, undo, useDraft, whenSaved } from "./draft.js";
-import { abandonStart, beginStart, isActive, stop, useRun } from "./run.js";
+import { edgeId, edgesOf, redo, remove, rename, select, undo, useDraft } from "./draft.js";
+import { keepMine, takeTheirs, whenSaved } from "./saving.js";
+import { beginStart, endStart, isActive, stop, useRun } from "./run.js";
 import { centre } from "./viewport.js";
 
 const SAVING = {
@@ -13,6 +14,7 @@ const SAVING = {
   dirty: "Saving…",
   saving: "Saving…",
   waiting: "Not saved yet",
+  refused: "Not saved",
   conflict: "Changed elsewhere",
 };
 
@@ -57,6 +59,12 @@ export function SaveTrouble() {
         </button>
       </div>
     );
+  if (saving === "refused")
+    return (
+      <div className="banner is-warning" role="alert">
+        <span>{trouble} Your changes are kept in this browser; change something to try again.</span>
+      </div>
+    );
   if (saving === "waiting" && trouble)
     return (
       <div className="banner is-warning" role="alert" data-testid="save-trouble">
@@ -83,7 +91,7 @@ export function History() {
 
 const goTo = (problem) => {
   const { graph } = useDraft.getState();
-  const edge = problem.edge_id ? graph.edges.find((candidate) => candidate.id === problem.edge_id) : null;
+  const edge = problem.edge_id ? edgesOf(graph).find((candidate) => edgeId(candidate) === problem.edge_id) : null;
   const id = problem.node_id ?? edge?.source;
   if (!id) return;
   select([id]);
@@ -108,6 +116,11 @@ export function Problems() {
               <span className={`problem-dot is-${problem.severity}`} aria-hidden="true" />
               {problem.message}
             </button>
+            {problem.edge_id ? (
+              <button type="button" className="text-button" onClick={() => remove([], [problem.edge_id])}>
+                Remove wire
+              </button>
+            ) : null}
           </li>
         ))}
       </ul>
@@ -118,10 +131,10 @@ export function Problems() {
 const run = () => {
   const { id } = useDraft.getState();
   if (!id || useRun.getState().starting) return;
-  beginStart();
-  const start = () => send("onRun", { workflow_id: id, key: crypto.randomUUID?.() ?? String(Math.random()) });
+  const key = beginStart();
+  const start = () => send("onRun", { workflow_id: id, key });
   const refuse = (reason) => {
-    abandonStart();
+    endStart();
     toast.error("The run could not start", { description: `The workflow is not saved yet. ${reason}` });
   };
   whenSaved(start, refuse);
