@@ -1,7 +1,6 @@
 """What a person or a program waits for, measured from outside: starts, runs, streamed text."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import httpx
 
 from benchmarks.endpoint import STREAM
 from tests.support.studio_client import FINAL, Serving
-from tests.support.supervised import ROOT
+from tests.support.supervised import ROOT, copy_checkout
 
 START_SECONDS = 300
 
@@ -52,13 +51,7 @@ def checkout() -> Iterator[Path]:
     """A copy of what git knows, as a clone would be: no build, no data."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory) / "checkout"
-        listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, root / name)
+        copy_checkout(root)
         yield root
 
 

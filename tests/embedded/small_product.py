@@ -14,11 +14,24 @@ from pathlib import Path
 from aistudio.cli import supervised
 from aistudio.embedded.web import Program
 
-NAMES = ("DATABASE_URL", "TEMPORAL_ADDRESS", "AISTUDIO_RUN_WORKER")
+NAMES = (
+    "DATABASE_URL",
+    "TEMPORAL_ADDRESS",
+    "TEMPORAL_NAMESPACE",
+    "TEMPORAL_CONFIG_FILE",
+    "AISTUDIO_RUN_WORKER",
+)
 
 
 def serve(port: int, report: Path) -> None:
-    """The web process: a server, and a child of its own that does not care about signals to its parent."""
+    """The web process: a server, and a child of its own that does not care about signals to its parent.
+
+    It fails at once, and once, when there is a file called like the report with `.fails` behind it.
+    """
+    fails = report.with_suffix(".fails")
+    if fails.exists():
+        fails.unlink()
+        sys.exit(3)
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     report.write_text(json.dumps({name: os.environ.get(name) for name in NAMES}))
     HTTPServer(

@@ -1,5 +1,6 @@
 """The process above everything: what dies comes back, what ends leaves nothing, what is taken is said."""
 
+import os
 import signal
 import socket
 
@@ -21,17 +22,26 @@ def test_the_web_process_learns_where_the_servers_are(start: Start) -> None:
 
 
 def test_what_the_environment_names_is_not_started(start: Start) -> None:
-    product = start(DATABASE_URL="postgresql://elsewhere/db", TEMPORAL_ADDRESS="elsewhere:7233").ready()
-    assert product.environment == {
+    named = {
         "DATABASE_URL": "postgresql://elsewhere/db",
         "TEMPORAL_ADDRESS": "elsewhere:7233",
-        "AISTUDIO_RUN_WORKER": None,
+        "TEMPORAL_NAMESPACE": "mine",
     }
+    product = start(**named).ready()
+    assert product.environment == {**named, "TEMPORAL_CONFIG_FILE": None, "AISTUDIO_RUN_WORKER": None}
     assert {process.name() for process in product.processes()}.isdisjoint({"postgres", "temporal"})
 
 
 def test_the_worker_can_be_kept_out_of_the_web_process(start: Start) -> None:
     assert start(AISTUDIO_RUN_WORKER="0").ready().environment["AISTUDIO_RUN_WORKER"] == "0"
+
+
+def test_a_cloud_profile_does_not_reach_the_embedded_temporal(start: Start) -> None:
+    profile = {"TEMPORAL_NAMESPACE": "mine.cloud", "TEMPORAL_PROFILE": "gone", "TEMPORAL_TLS": "true"}
+    product = start(**profile).ready()
+    assert product.environment["TEMPORAL_NAMESPACE"] is None
+    assert product.environment["TEMPORAL_CONFIG_FILE"] == os.devnull
+    assert product.temporal_answers()
 
 
 @pytest.mark.parametrize("victims", ["the postmaster", "all of PostgreSQL"])
@@ -63,6 +73,15 @@ def test_a_killed_web_process_comes_back_and_its_children_do_not_pile_up(start: 
     child = victim.children()[0]
     victim.kill()
     product.wait_for(lambda: not alive(child), BACK_WITHIN, "end of the orphan")
+    product.wait_for_port(product.port, BACK_WITHIN)
+
+
+def test_a_restart_that_fails_is_tried_again(start: Start) -> None:
+    product = start().ready()
+    fails = product.log.with_suffix(".fails")
+    fails.touch()
+    product.find("small_product").kill()
+    product.wait_for(lambda: not fails.exists(), BACK_WITHIN, "the restart that fails")
     product.wait_for_port(product.port, BACK_WITHIN)
 
 

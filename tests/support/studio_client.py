@@ -12,16 +12,11 @@ from tests.support.supervised import ROOT, Supervised, aistudio, free_port
 FINAL = {"completed", "failed", "cancelled"}
 
 
-class Serving(Supervised):
-    """`aistudio serve` on a port of its own."""
+class Api:
+    """The REST API of a running product."""
 
-    def __init__(
-        self, home: Path, env: Mapping[str, str], port: int | None = None, root: Path = ROOT
-    ) -> None:
-        self.port = port or free_port()
-        home.mkdir(parents=True, exist_ok=True)
-        super().__init__(aistudio("serve", "--port", str(self.port)), home, home / "serve.log", env, root)
-        self.api = httpx.Client(base_url=f"http://127.0.0.1:{self.port}/api", timeout=10)
+    def __init__(self, port: int) -> None:
+        self.api = httpx.Client(base_url=f"http://127.0.0.1:{port}/api", timeout=30)
 
     def healthy(self) -> bool:
         """Whether the API, PostgreSQL, its schema and Temporal all say so."""
@@ -29,10 +24,6 @@ class Serving(Supervised):
             return self.api.get("/health").status_code == 200
         except httpx.HTTPError:
             return False
-
-    def wait_until_healthy(self, timeout: float) -> None:
-        """Until it serves and all of its servers do; the very first time it makes the build."""
-        self.wait_for(self.healthy, timeout, "healthy product")
 
     def get(self, path: str) -> Any:
         """What a GET answers."""
@@ -59,9 +50,26 @@ class Serving(Supervised):
             except httpx.HTTPError:
                 pass
             time.sleep(0.1)
-        raise AssertionError(f"execution {execution} did not end within {timeout} s:\n{self.output}")
+        raise AssertionError(f"execution {execution} did not end within {timeout} s")
 
     def events(self, execution: str) -> list[dict[str, Any]]:
         """All of its events."""
         found: list[dict[str, Any]] = self.get(f"/executions/{execution}/events?after=0")["events"]
         return found
+
+
+class Serving(Supervised, Api):
+    """`aistudio serve` on a port of its own."""
+
+    def __init__(
+        self, home: Path, env: Mapping[str, str], port: int | None = None, root: Path = ROOT
+    ) -> None:
+        self.port = port or free_port()
+        home.mkdir(parents=True, exist_ok=True)
+        command = aistudio("serve", "--port", str(self.port))
+        Supervised.__init__(self, command, home, home / "serve.log", env, root)
+        Api.__init__(self, self.port)
+
+    def wait_until_healthy(self, timeout: float) -> None:
+        """Until it serves and all of its servers do; the very first time it makes the build."""
+        self.wait_for(self.healthy, timeout, "healthy product")

@@ -1,6 +1,7 @@
 """A supervised product in a terminal of its own, for tests that kill parts of it."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,15 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def copy_checkout(root: Path) -> None:
+    """Copy what git knows, as a clone would have it: no build, no data, nothing that is ignored."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
 
 
 class Supervised:
