@@ -1,7 +1,7 @@
 """The page's events: each asks the studio and answers over the page's one channel.
 
-The tab keeps nothing here but whether the model is simulated and the workflow missing: the draft lives in the browser, the run in
-PostgreSQL, and the ids of both in the page's address.
+The tab keeps nothing here but whether the model is simulated and the workflow missing: the draft lives in the
+browser, the run in PostgreSQL, and the ids of both in the page's address.
 """
 
 import asyncio
