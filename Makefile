@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 LOCK := deploy/requirements/dev.txt
 INSTALLED := $(VENV)/installed-$(firstword $(shell cat $(LOCK) pyproject.toml | cksum))
 
+# Without bytecode every start compiles a hundred thousand lines again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run serve check test chaos bench smoke-live lock
 

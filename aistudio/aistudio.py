@@ -87,6 +87,7 @@ app = rx.App(
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     html_lang="en",
     hydrate_fallback=loading,
+    toaster=rx.toast.provider(position="bottom-left", close_button=True),
     api_transformer=[partial(UnderApi, create_api(current)), SameOrigin, SecurityHeaders],
 )
 app.app_wraps[5, "Overlay"] = lambda stateful: overlay()

@@ -115,17 +115,14 @@ def workflow_page(catalog: Catalog) -> rx.Component:
 
 
 def overlay() -> rx.Component:
-    """What floats over every page: toasts, and a word while the connection is lost."""
-    return rx.fragment(
-        rx.toast.provider(position="bottom-left", close_button=True),
-        rx.cond(
-            has_connection_errors,
-            rx.el.div(
-                "Connection lost. Reconnecting; what you typed is kept.",
-                class_name="lost-connection",
-                role="status",
-                data_testid="lost-connection",
-            ),
+    """Says over every page that the connection is lost, while it is."""
+    return rx.cond(
+        has_connection_errors,
+        rx.el.div(
+            "Connection lost. Reconnecting; what you typed is kept.",
+            class_name="lost-connection",
+            role="status",
+            data_testid="lost-connection",
         ),
     )
 
