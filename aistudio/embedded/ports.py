@@ -1,9 +1,12 @@
-"""Telling whether a TCP port is free, before anything is started."""
+"""Telling whether a TCP port is free, before anything is started, and whether it answers afterwards."""
 
 import errno
+import ipaddress
 import socket
 
 from aistudio.embedded.processes import EmbeddedError
+
+EVERYWHERE = ("0.0.0.0", "::")
 
 
 def require_free(port: int, remedy: str) -> None:
@@ -24,12 +27,20 @@ def require_free(port: int, remedy: str) -> None:
             # Any other error means that the machine has no such address family.
 
 
-def answers(port: int) -> bool:
-    """Whether something on this machine accepts connections on `port`."""
-    for host in ("127.0.0.1", "::1"):
+def answers(host: str, port: int) -> bool:
+    """Whether a server that listens on `host` (0.0.0.0 and :: are every address) accepts connections."""
+    for address in ("127.0.0.1", "::1") if host in EVERYWHERE else (host,):
         try:
-            with socket.create_connection((host, port), timeout=2):
+            with socket.create_connection((address, port), timeout=2):
                 return True
         except OSError:
             continue
     return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server that listens on `host` is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -120,7 +120,7 @@ class Postgres:
 
     def _accepts(self) -> bool:
         try:
-            with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=5) as connection:
                 known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
                 if known.fetchone() is None:
                     connection.execute(f"CREATE DATABASE {DATABASE}")

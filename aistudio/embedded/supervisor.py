@@ -12,7 +12,7 @@ import click
 from aistudio.embedded.home import Home
 from aistudio.embedded.postgres import Postgres
 from aistudio.embedded.processes import EmbeddedError
-from aistudio.embedded.temporal import Temporal
+from aistudio.embedded.temporal import Temporal, without_profile
 from aistudio.embedded.web import Program, Web
 from aistudio.settings import Settings
 
@@ -100,15 +100,17 @@ def supervise(program: Program, settings: Settings) -> int:
     """
     home = Home(settings.aistudio_home)
     servers: list[Server] = []
-    environment: dict[str, str] = {}
+    environment = dict(os.environ)
     if settings.database_url is None:
         postgres = Postgres(home.directory / "postgres")
         environment["DATABASE_URL"] = postgres.url
         servers.append(postgres)
     if settings.temporal_address is None:
         temporal = Temporal(home.directory / "temporal")
-        environment["TEMPORAL_ADDRESS"] = temporal.address
-        environment["AISTUDIO_RUN_WORKER"] = os.environ.get("AISTUDIO_RUN_WORKER") or "1"
+        environment = without_profile(environment) | {
+            "TEMPORAL_ADDRESS": temporal.address,
+            "AISTUDIO_RUN_WORKER": environment.get("AISTUDIO_RUN_WORKER") or "1",
+        }
         servers.append(temporal)
     return Supervisor(home, servers, Web(program, home.directory, environment)).run()
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
 from aistudio.embedded.processes import EmbeddedError, end, living_in, spawn, tail, wait_until
@@ -71,7 +72,7 @@ class Temporal:
             command += ["--dynamic-config-value", f"{key}={value}"]
         for pragma in PRAGMAS:
             command += ["--sqlite-pragma", pragma]
-        environment = {**os.environ, "GOMEMLIMIT": "180MiB"}
+        environment = {**without_profile(os.environ), "GOMEMLIMIT": "180MiB"}
         self._process = spawn(command, log=self._log, cwd=self._directory, env=environment)
         if not wait_until(self._listens, lambda: self.pid is not None, timeout=60):
             self.stop()
@@ -91,6 +92,12 @@ class Temporal:
         with socket.socket() as probe:
             probe.settimeout(1)
             return probe.connect_ex((HOST, self._port)) == 0
+
+
+def without_profile(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what names another Temporal, its namespace or its keys; nor will a file do."""
+    ours = {name: value for name, value in environment.items() if not name.startswith("TEMPORAL_")}
+    return {**ours, "TEMPORAL_CONFIG_FILE": os.devnull}
 
 
 def _free_ports(count: int) -> list[int]:

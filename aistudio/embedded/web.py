@@ -14,6 +14,8 @@ from aistudio.embedded.processes import end, marked, spawn_here
 
 # Every process below the web process carries this variable, so that none is missed when it ends.
 MARK = "AISTUDIO_SUPERVISED"
+# Set when the web process listens on this machine only; it then refuses requests that name another host.
+LOCAL = "AISTUDIO_LOCAL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,8 @@ class Program:
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    """The address the backend listens on."""
     port: int
     """Where the backend answers."""
     page_port: int
@@ -32,16 +36,21 @@ class Program:
 
 
 class Web:
-    """The running program. A failure right at the start is its own; a later one is repaired by `start`."""
+    """The running program. A failure before it ever answered is its own; a later one is repaired by `start`.
+
+    Args:
+        environment: what the program gets to see, whole.
+    """
 
     name = "The web process"
 
     def __init__(self, program: Program, home: Path, environment: Mapping[str, str]) -> None:
         self._program = program
         self._mark = str(home)
-        self._environment = {**os.environ, **environment, MARK: self._mark}
+        local = "1" if ports.is_loopback(program.host) else ""
+        self._environment = {**environment, MARK: self._mark, LOCAL: local}
         self._process: subprocess.Popen[bytes] | None = None
-        self._answered = False
+        self._answered = self._ever_answered = False
         self._silences = 0
         self._checked_at = 0.0
 
@@ -65,8 +74,8 @@ class Web:
 
     @property
     def answered(self) -> bool:
-        """Whether it has accepted a connection since it was started."""
-        return self._answered
+        """Whether it has ever accepted a connection, in this start or in an earlier one."""
+        return self._ever_answered
 
     def check(self) -> None:
         """Have a worker that was killed replaced, once a second has passed in which nobody answered.
@@ -76,8 +85,9 @@ class Web:
         if time.monotonic() < self._checked_at + 1 or self._process is None:
             return
         self._checked_at = time.monotonic()
-        if ports.answers(self._program.port):
-            self._answered, self._silences = True, 0
+        if ports.answers(self._program.host, self._program.port):
+            self._answered = self._ever_answered = True
+            self._silences = 0
         elif self._answered:
             self._silences += 1
             # Once only: when the new worker fails too, the code is at fault, and saving it will start one.
@@ -107,6 +117,7 @@ def reflex_run(arguments: Sequence[str]) -> Program:
         command += [] if options["backend_port"] else ["--backend-port", str(port)]
     return Program(
         command=command,
+        host=options["backend_host"] or os.environ.get("REFLEX_BACKEND_HOST") or "127.0.0.1",
         port=port,
         page_port=page_port,
         remedy=(
@@ -131,6 +142,7 @@ def production(host: str, port: int) -> Program:
             reflex.REFLEX_SKIP_COMPILE.name: "true",
             reflex.REFLEX_MOUNT_FRONTEND_COMPILED_APP.name: "true",
         },
+        host=host,
         port=port,
         page_port=port,
         remedy=f"Stop that program, or choose another port, as in: make serve PORT={port + 1}",

@@ -78,6 +78,7 @@ def test_a_killed_web_process_comes_back_and_its_children_do_not_pile_up(start: 
 
 def test_a_restart_that_fails_is_tried_again(start: Start) -> None:
     product = start().ready()
+    product.wait_for(lambda: "Ready at" in product.output, BACK_WITHIN, "the first answer")
     fails = product.log.with_suffix(".fails")
     fails.touch()
     product.find("small_product").kill()
