@@ -74,7 +74,7 @@ async def open_engine(settings: Settings) -> "Engine":
 
 async def _client(settings: Settings, *, lazy: bool) -> Client:
     config: dict[str, Any] = {**ClientConfig.load_client_connect_config()}
-    # Settings also reads .env, which Temporal's own loader does not.
+    # Settings may have been made by hand instead of from the environment, which is all the loader reads.
     if settings.temporal_address:
         config["target_host"] = settings.temporal_address
     config.setdefault("target_host", "localhost:7233")
