@@ -9,9 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-import click
-
-from aistudio.embedded.processes import EmbeddedError
+from aistudio.embedded.processes import EmbeddedError, say
 
 # Not the development server's own directory: both may run at once.
 DIRECTORY = Path(".web-production")
@@ -38,7 +36,7 @@ def build(environment: Mapping[str, str]) -> Mapping[str, str]:
         if published.exists():
             published.touch()
         else:
-            click.echo("aistudio: Building the page; later starts reuse it.", err=True)
+            say("Building the page; later starts reuse it.")
             command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
             exported = subprocess.run(
                 command, env={**environment, "REFLEX_WEB_WORKDIR": str(WORK)}, check=False

@@ -28,6 +28,7 @@ USER = "aistudio"
 DATABASE = "aistudio"
 # Linux allows 107 bytes for a socket's path, macOS 103.
 LONGEST_SOCKET_PATH = 103
+SOCKET = ".s.PGSQL.5432"
 
 
 class Postgres:
@@ -66,6 +67,7 @@ class Postgres:
         end(living_in(self._data, "postgres"), signal.SIGINT)
         # PostgreSQL takes a zombie, or a process that got the old number since, for a living server.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+        (self._socket_directory / f"{SOCKET}.lock").unlink(missing_ok=True)
         self._directory.mkdir(parents=True, exist_ok=True)
         if not self._data.exists():
             self._initialise(binaries)
@@ -144,7 +146,7 @@ def _binaries() -> Path:
 
 
 def _socket_directory(data: Path) -> Path:
-    if len(os.fsencode(data / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+    if len(os.fsencode(data / SOCKET)) <= LONGEST_SOCKET_PATH:
         return data
     digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
     return Path(tempfile.gettempdir()).resolve() / f"aistudio-{os.geteuid()}-{digest}"

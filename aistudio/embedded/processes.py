@@ -9,11 +9,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import click
 import psutil
 
 
 class EmbeddedError(Exception):
     """An embedded server could not be started; the message is a sentence for the person at the terminal."""
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal."""
+    click.echo(f"aistudio: {sentence}", err=True)
 
 
 def spawn(

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, Protocol
 
-import click
-
 from aistudio.embedded.home import Home
 from aistudio.embedded.postgres import Postgres
-from aistudio.embedded.processes import EmbeddedError
+from aistudio.embedded.processes import EmbeddedError, say
 from aistudio.embedded.temporal import Temporal, without_profile
 from aistudio.embedded.web import Program, Web
 from aistudio.settings import Settings
@@ -100,7 +98,7 @@ def supervise(program: Program, settings: Settings) -> int:
     """
     home = Home(settings.aistudio_home)
     servers: list[Server] = []
-    environment = dict(os.environ)
+    environment, news = dict(os.environ), ""
     if settings.database_url is None:
         postgres = Postgres(home.directory / "postgres")
         environment["DATABASE_URL"] = postgres.url
@@ -112,12 +110,8 @@ def supervise(program: Program, settings: Settings) -> int:
             "AISTUDIO_RUN_WORKER": environment.get("AISTUDIO_RUN_WORKER") or "1",
         }
         servers.append(temporal)
-    return Supervisor(home, servers, Web(program, home.directory, environment)).run()
-
-
-def say(sentence: str) -> None:
-    """Tell the person at the terminal."""
-    click.echo(f"aistudio: {sentence}", err=True)
+        news = f"Temporal's own page is at {temporal.ui_url}."
+    return Supervisor(home, servers, Web(program, home.directory, environment, news)).run()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -44,7 +44,7 @@ class Temporal:
 
     @property
     def ui_url(self) -> str:
-        """Temporal's own web page."""
+        """Temporal's own page."""
         return f"http://{HOST}:{self._ui_port}"
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aistudio.embedded import build, ports
-from aistudio.embedded.processes import end, marked, spawn_here
+from aistudio.embedded.processes import end, marked, say, spawn_here
 
 # Every process below the web process carries this variable, so that none is missed when it ends.
 MARK = "AISTUDIO_SUPERVISED"
@@ -40,12 +40,14 @@ class Web:
 
     Args:
         environment: what the program gets to see, whole.
+        news: what else to say when it is ready.
     """
 
     name = "The web process"
 
-    def __init__(self, program: Program, home: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, program: Program, home: Path, environment: Mapping[str, str], news: str = "") -> None:
         self._program = program
+        self._news = news
         self._mark = str(home)
         local = "1" if ports.is_loopback(program.host) else ""
         self._environment = {**environment, MARK: self._mark, LOCAL: local}
@@ -53,6 +55,7 @@ class Web:
         self._answered = self._ever_answered = False
         self._silences = 0
         self._checked_at = 0.0
+        self._announced = False
 
     def prepare(self) -> None:
         """End what an earlier run on the same home left; raises EmbeddedError when a port is taken."""
@@ -78,7 +81,7 @@ class Web:
         return self._ever_answered
 
     def check(self) -> None:
-        """Have a worker that was killed replaced, once a second has passed in which nobody answered.
+        """Say once that it is ready; have a worker that was killed replaced after a second of silence.
 
         Reflex's development server does not do that by itself: it waits for the next change of a file.
         """
@@ -88,6 +91,9 @@ class Web:
         if ports.answers(self._program.host, self._program.port):
             self._answered = self._ever_answered = True
             self._silences = 0
+            if not self._announced and ports.answers(self._program.host, self._program.page_port):
+                self._announced = True
+                say(f"Ready at http://localhost:{self._program.page_port} (Ctrl-C ends it). {self._news}")
         elif self._answered:
             self._silences += 1
             # Once only: when the new worker fails too, the code is at fault, and saving it will start one.

@@ -33,7 +33,8 @@ class Product(Supervised):
 
     def ready(self) -> "Product":
         """Wait until the web process answers."""
-        self.wait_for_port(self.port)
+        # The port alone may still be that of a web process that is about to die.
+        self.wait_for(lambda: self._report.exists() and answers(self.port), 60, "web process")
         return self
 
     def database_answers(self) -> bool:
