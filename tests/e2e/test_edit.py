@@ -197,6 +197,47 @@ async def test_two_tabs_merge_what_does_not_collide_and_ask_about_what_does(
     assert (graph["name"], graph["nodes"][1]["title"]) == ("Mine", "First tab")
 
 
+async def test_undo_takes_back_nobody_elses_work(page: Page, studio: Served) -> None:
+    workflow_id = await open_graph(page, studio, PAIR)
+    await page.get_by_test_id("node-agent").click()
+    await page.get_by_test_id("properties").get_by_label("Title").fill("Mine")
+    await saved(page, studio, workflow_id)
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await expect(other.get_by_test_id("saved")).to_have_text("Saved")
+    await other.get_by_label("Workflow name").fill("Theirs")
+    await saved(other, studio, workflow_id)
+
+    await page.get_by_test_id("properties").get_by_label("Note").fill("Merges with theirs")
+    graph = await saved(page, studio, workflow_id)
+    assert graph["name"] == "Theirs"
+    await page.get_by_label("Undo").click()
+    await page.get_by_label("Undo").click()
+    graph = await saved(page, studio, workflow_id)
+    assert graph["nodes"][1]["title"] == "Agent"
+    assert graph["name"] == "Theirs"
+
+
+async def test_a_draft_without_a_list_of_edges_is_edited_and_saved(page: Page, studio: Served) -> None:
+    workflow_id = await open_graph(page, studio, {"nodes": PAIR["nodes"]})
+    await page.get_by_label("Workflow name").fill("Named")
+    assert (await saved(page, studio, workflow_id))["name"] == "Named"
+    start, agent = page.get_by_test_id("node-start"), page.get_by_test_id("node-agent")
+    await drag(page, start.get_by_label("Output"), agent.get_by_label("Input"))
+    assert len((await saved(page, studio, workflow_id))["edges"]) == 1
+
+
+async def test_the_error_wire_goes_with_its_port(page: Page, studio: Served) -> None:
+    end = {"id": "end", "kind": "visualize", "title": "End", "position": {"x": 640, "y": 0}}
+    agent = {**PAIR["nodes"][1], "on_error": "route"}
+    wire = {"id": "e1", "source": "agent", "source_port": "error", "target": "end"}
+    graph = {**PAIR, "nodes": [PAIR["nodes"][0], agent, end], "edges": [wire]}
+    workflow_id = await open_graph(page, studio, graph)
+    await page.get_by_test_id("node-agent").click()
+    await page.get_by_test_id("properties").get_by_label("Then").select_option("continue")
+    assert (await saved(page, studio, workflow_id))["edges"] == []
+
+
 async def test_an_unsound_draft_is_shown_saved_and_refuses_to_run(page: Page, studio: Served) -> None:
     broken: dict[str, Any] = {
         **PAIR,
@@ -214,3 +255,5 @@ async def test_an_unsound_draft_is_shown_saved_and_refuses_to_run(page: Page, st
     await page.locator(".problems summary").click()
     await page.locator(".problems li button", has_text=re.compile("teleporter")).click()
     await expect(page.get_by_test_id("properties")).to_contain_text("odd")
+    await page.get_by_role("button", name="Remove wire").first.click()
+    await expect(page.get_by_role("button", name="Remove wire")).to_have_count(0)
