@@ -58,14 +58,15 @@ class Activities:
     async def finish(self, task: FinishTask) -> Ending:
         """Write a run's end, once; of a run that was being cancelled it is `cancelled`."""
         with telling_temporal(f"The end of run {task.execution_id}"):
-            try:
-                return await self._finish(task)
-            except RunNotFound:
-                return Ending(outcome=task.outcome, error=task.error)
-            except DatabaseUnavailable:
-                raise ApplicationError(
-                    "PostgreSQL is away.", type="database_unavailable", category=EXPECTED
-                ) from None
+            async with heartbeats():
+                try:
+                    return await self._finish(task)
+                except RunNotFound:
+                    return Ending(outcome=task.outcome, error=task.error)
+                except DatabaseUnavailable:
+                    raise ApplicationError(
+                        "PostgreSQL is away.", type="database_unavailable", category=EXPECTED
+                    ) from None
 
     async def _finish(self, task: FinishTask) -> Ending:
         database = self._tools.database

@@ -141,6 +141,7 @@ class ExecutionWorkflow:
             result_type=Ending,
             activity_id="finish",
             start_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
             retry_policy=UNTIL_WRITTEN,
         )
         return ending
