@@ -69,8 +69,12 @@ async def reconcile(engine: Engine, database: Database, kinds: Kinds, *, young: 
                 logger.exception("Run %s could not be compared with Temporal", run.id)
                 return False
 
-    helped = await asyncio.gather(*(look_after(run) for run in runs))
-    return sum(helped)
+    try:
+        async with asyncio.TaskGroup() as group:
+            helped = [group.create_task(look_after(run)) for run in runs]
+    except ExceptionGroup as away:
+        raise away.exceptions[0] from None
+    return sum(task.result() for task in helped)
 
 
 async def _look_after(engine: Engine, database: Database, kinds: Kinds, run: ExecutionSummary) -> bool:
