@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 
 import reflex as rx
@@ -11,15 +11,14 @@ import reflex as rx
 # Reflex imports it on the first event with a payload, and blocks the loop for seconds.
 import reflex.model
 
+from aistudio import logs
 from aistudio.api.app import UnderApi, create_api
-from aistudio.engine.client import connect
-from aistudio.engine.worker import run_worker
+from aistudio.engine.worker import work
 from aistudio.llm.client import ModelClient
 from aistudio.nodes import registry
 from aistudio.settings import settings
-from aistudio.store.database import Database
 from aistudio.store.errors import DatabaseUnavailable
-from aistudio.store.migrations import upgrade
+from aistudio.store.migrations import upgrade, upgrade_later
 from aistudio.studio.catalog import Catalog
 from aistudio.studio.studio import open_studio
 from aistudio.ui.headers import SecurityHeaders
@@ -29,57 +28,28 @@ from aistudio.ui.state import current, use
 
 logger = logging.getLogger(__name__)
 
-MIGRATION_PAUSE_SECONDS = 1.0
-
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """The studio, the schema it needs, and the worker where it belongs into this process."""
-    async with open_studio(settings()) as studio:
+    configuration = settings()
+    logs.configure(configuration.log_format)
+    async with open_studio(configuration) as studio:
         use(app, studio)
-        tasks = [asyncio.create_task(work())] if settings().aistudio_run_worker else []
+        assert configuration.database_url is not None, "open_studio would have refused that"
+        url = configuration.database_url.get_secret_value()
+        tasks = [asyncio.create_task(work(configuration))] if configuration.aistudio_run_worker else []
         try:
-            await migrate()
-        except DatabaseUnavailable as error:
-            logger.warning("PostgreSQL is away, so nothing is served but that sentence: %s", error)
-            tasks.append(asyncio.create_task(migrate_later()))
-        try:
+            try:
+                await asyncio.to_thread(upgrade, url)
+            except DatabaseUnavailable as error:
+                logger.warning("PostgreSQL is away, so nothing is served but that sentence: %s", error)
+                tasks.append(asyncio.create_task(upgrade_later(url)))
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def migrate() -> None:
-    """Bring the schema up to date."""
-    await asyncio.to_thread(upgrade, database_url())
-
-
-async def migrate_later() -> None:
-    """Bring the schema up to date as soon as PostgreSQL is there."""
-    while True:
-        await asyncio.sleep(MIGRATION_PAUSE_SECONDS)
-        with suppress(DatabaseUnavailable):
-            await migrate()
-            return
-
-
-async def work() -> None:
-    """A worker inside the web process."""
-    model, database = ModelClient(settings()), Database(database_url())
-    try:
-        await run_worker(await connect(settings()), database, model, settings())
-    finally:
-        await model.aclose()
-        await database.close()
-
-
-def database_url() -> str:
-    """The PostgreSQL that `open_studio` has made sure is named."""
-    url = settings().database_url
-    assert url is not None
-    return url.get_secret_value()
 
 
 app = rx.App(

@@ -68,25 +68,16 @@ def migrate() -> None:
 
 async def _work(configuration: Settings) -> None:
     # Imported here: the other commands start servers and need none of it.
-    from aistudio.engine.client import connect
-    from aistudio.engine.worker import run_worker
-    from aistudio.llm.client import ModelClient
-    from aistudio.store.database import Database
+    from aistudio.engine.worker import work
 
     this = asyncio.current_task()
     assert this is not None
-    assert configuration.database_url is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
-    database = Database(configuration.database_url.get_secret_value())
-    model = ModelClient(configuration)
     try:
-        await run_worker(await connect(configuration), database, model, configuration)
+        await work(configuration)
     except asyncio.CancelledError:
         click.echo("aistudio: The worker has stopped.", err=True)
-    finally:
-        await model.aclose()
-        await database.close()
 
 
 def supervised(program: Program) -> NoReturn:
@@ -100,12 +91,21 @@ def supervised(program: Program) -> NoReturn:
 
 def _settings() -> Settings:
     try:
-        return settings()
+        configuration = settings()
     except ValidationError as error:
         faults = [f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
         raise click.ClickException("The environment cannot be used. " + "; ".join(faults)) from error
     except SettingsError as error:
         raise click.ClickException(f"The environment cannot be used: {error} (it must be JSON).") from error
+    if configuration.database_url is not None:
+        # Imported here: with the embedded server there is nothing to check.
+        from aistudio.store.database import parameters
+
+        try:
+            parameters(configuration.database_url.get_secret_value())
+        except ValueError as error:
+            raise click.ClickException(f"DATABASE_URL cannot be used. {error}") from None
+    return configuration
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

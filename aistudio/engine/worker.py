@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -10,7 +11,7 @@ from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from aistudio.engine.activities import Activities
-from aistudio.engine.client import Engine
+from aistudio.engine.client import Engine, connect
 from aistudio.engine.messages import TASK_QUEUE
 from aistudio.engine.reconciler import reconcile_for_ever
 from aistudio.engine.tools import Tools
@@ -41,6 +42,21 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 
 
+async def work(settings: Settings) -> None:
+    """Work on the servers that the settings name until cancelled; whatever breaks it, it begins anew."""
+    assert settings.database_url is not None
+    database, model = Database(settings.database_url.get_secret_value()), ModelClient(settings)
+
+    async def once() -> None:
+        await run_worker(await connect(settings), database, model, settings)
+
+    try:
+        await _for_ever(once)
+    finally:
+        await model.aclose()
+        await database.close()
+
+
 async def run_worker(
     client: Client,
     database: Database,
@@ -60,7 +76,7 @@ async def run_worker(
     )
     await wait_for_schema(database)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_work_for_ever(client, tools))
+        group.create_task(_for_ever(lambda: build_worker(client, tools).run()))
         group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
 
 
@@ -84,12 +100,15 @@ def build_worker(client: Client, tools: Tools) -> Worker:
     )
 
 
-async def _work_for_ever(client: Client, tools: Tools) -> None:
+async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
     pause = FIRST_PAUSE
     while True:
+        begun = time.monotonic()
         try:
-            await build_worker(client, tools).run()
+            await step()
         except Exception:
+            if time.monotonic() - begun > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
             logger.exception("The worker broke; starting it again in %.1f s", pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -25,6 +25,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "alembic"
 LOCK_KEY = 7_305_180_142
 LOCK_WAIT = "2min"
 POLL_SECONDS = 0.5
+# What a migration stumbles over may be gone later; it is not asked as often.
+REPEAT_SECONDS = 15.0
 
 TAKE_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 LIMIT_WAIT = text("SELECT set_config('lock_timeout', :wait, true)")
@@ -66,6 +68,21 @@ def upgrade(url: str) -> None:
         raise MigrationError(
             f"The database could not be migrated: {type(error).__name__}: {error}"
         ) from error
+
+
+async def upgrade_later(url: str) -> None:
+    """Apply every missing migration as soon as PostgreSQL is there, again and again while one fails."""
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        try:
+            await asyncio.to_thread(upgrade, url)
+        except DatabaseUnavailable:
+            continue
+        except MigrationError as error:
+            logger.error("%s Trying again in %.0f s.", error, REPEAT_SECONDS)
+            await asyncio.sleep(REPEAT_SECONDS)
+        else:
+            return
 
 
 async def schema_is_current(database: Database) -> bool:

@@ -38,7 +38,7 @@ class Studio:
         self.catalog = Catalog(kinds, model)
 
     async def health(self) -> HealthView:
-        """The state of PostgreSQL, its schema and Temporal; never raises."""
+        """The state of PostgreSQL, its schema and Temporal."""
         return await health.check(self._database, self._engine)
 
     async def require_schema(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -243,6 +244,30 @@ async def test_a_run_survives_being_forgotten_between_decisions(
     assert found[-1].type == f"execution_{end}"
     assert told(found).count("skipped d") == 1
     assert not [record for record in caplog.records if "evict" in record.getMessage()]
+
+
+async def test_a_worker_that_breaks_begins_anew_and_patience_comes_back(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses = [0.0, 0.0, 0.3, 0.0]
+
+    async def breaking(settings: Settings) -> Client:
+        await asyncio.sleep(pauses.pop(0))
+        raise ValueError("broken")
+
+    monkeypatch.setattr(worker, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(worker, "LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(worker, "connect", breaking)
+    settings = Settings(_env_file=None, database_url=SecretStr(database_url))
+    at_work = asyncio.create_task(worker.work(settings))
+    async with asyncio.timeout(10):
+        while pauses:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+    at_work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await at_work
+    said = [record.getMessage() for record in caplog.records if record.exc_info]
+    assert [line.rpartition("again in ")[2] for line in said[:3]] == ["0.1 s", "0.2 s", "0.1 s"]
 
 
 async def test_a_worker_waits_for_the_schema_and_is_built_again_when_it_breaks(

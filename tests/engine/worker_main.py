@@ -3,19 +3,8 @@
 import asyncio
 import logging
 
-from aistudio.engine.client import connect
-from aistudio.engine.worker import run_worker
-from aistudio.llm.client import ModelClient
+from aistudio.engine.worker import work
 from aistudio.settings import Settings
-from aistudio.store.database import Database
-
-
-async def main() -> None:
-    settings = Settings(_env_file=None)
-    assert settings.database_url is not None
-    database = Database(settings.database_url.get_secret_value())
-    await run_worker(await connect(settings), database, ModelClient(settings), settings)
-
 
 logging.basicConfig(level=logging.WARNING)
-asyncio.run(main())
+asyncio.run(work(Settings(_env_file=None)))

@@ -31,6 +31,25 @@ def upgrade() -> None:
 """
 
 
+async def test_what_could_not_be_migrated_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    outcomes = [DatabaseUnavailable("away"), MigrationError("Broken."), None]
+
+    def upgrade(url: str) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    monkeypatch.setattr(migrations, "upgrade", upgrade)
+    monkeypatch.setattr(migrations, "POLL_SECONDS", 0)
+    monkeypatch.setattr(migrations, "REPEAT_SECONDS", 0)
+    async with asyncio.timeout(10):
+        await migrations.upgrade_later("postgresql://")
+    assert outcomes == []
+    assert [record.getMessage().split(" Try")[0] for record in caplog.records] == ["Broken."]
+
+
 @pytest.fixture
 def empty_url(postgres_url: str) -> Iterator[str]:
     """A database without a schema."""
