@@ -38,7 +38,9 @@ MESSAGE_LENGTH = 2_000
 # Seconds.
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 30.0
-LONGEST_RETRY_AFTER = 3_600.0
+# To Temporal no delay at all means that none was given.
+SHORTEST_RETRY_AFTER = 0.001
+LONGEST_RETRY_AFTER = 86_400.0
 
 
 class NodeRun:
@@ -278,9 +280,12 @@ def skip_events(snapshot: Snapshot, skips: Skips) -> list[NewEvent]:
 
 
 def pause(failed: int, retry_after: float | None) -> float:
-    """Seconds until the next attempt, after this many that failed before the latest one."""
+    """Seconds until the next attempt, after this many that failed before the latest one.
+
+    What the other side asks for is kept to, from a millisecond up to 24 hours.
+    """
     if retry_after is not None:
-        return min(max(retry_after, 0.0), LONGEST_RETRY_AFTER)
+        return min(max(retry_after, SHORTEST_RETRY_AFTER), LONGEST_RETRY_AFTER)
     return min(FIRST_BACKOFF * 2.0**failed, LONGEST_BACKOFF)
 
 
