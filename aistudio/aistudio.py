@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ import reflex.model
 
 from aistudio import logs
 from aistudio.api.app import UnderApi, create_api
+from aistudio.embedded.web import LOCAL
 from aistudio.engine.worker import work
 from aistudio.llm.client import ModelClient
 from aistudio.nodes import registry
@@ -52,13 +54,14 @@ async def lifespan() -> AsyncIterator[None]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+same_origin = partial(SameOrigin, local=bool(os.environ.get(LOCAL)))
 app = rx.App(
     stylesheets=["/tokens.css", "/studio.css"],
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
     html_lang="en",
     hydrate_fallback=loading,
     toaster=rx.toast.provider(position="bottom-left", close_button=True),
-    api_transformer=[partial(UnderApi, create_api(current)), SameOrigin, SecurityHeaders],
+    api_transformer=[partial(UnderApi, create_api(current)), same_origin, SecurityHeaders],
 )
 app.app_wraps[5, "Overlay"] = lambda stateful: overlay()
 app.register_lifespan_task(lifespan)
