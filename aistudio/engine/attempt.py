@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -72,8 +72,7 @@ class NodeRun:
         if before.settled:
             return await self._settled()
         if self._node.pinned_output is not None:
-            pinned = NodeResult(output=self._node.pinned_output, details={"pinned": True})
-            return await self._complete(pinned, 0, 0, before=self._skips())
+            return await self._complete(self._pinned(), 0, 0, before=self._skips())
         if before.last - before.failed >= LOST_LIMIT:
             error = NodeError(
                 ErrorCode.INTERNAL,
@@ -98,6 +97,14 @@ class NodeRun:
             ancestors = self._snapshot.ancestors(self._node.id)
             upstream = await results.all_for(connection, self._execution_id, ancestors)
         return before, upstream
+
+    def _pinned(self) -> NodeResult:
+        """The pinned output, told as what makes such outputs tells it: a decision with its branch."""
+        output = self._node.pinned_output
+        told: dict[str, JsonValue] = {"pinned": True}
+        if self._kind.spec.port_key == "branch" and isinstance(output, dict) and "branch" in output:
+            told["branch"] = output["branch"]
+        return NodeResult(output=output, details=told)
 
     async def _begin(self, attempt: int) -> None:
         ready_at = datetime.fromisoformat(self._task.ready_at)

@@ -164,6 +164,8 @@ async def test_a_pinned_output_is_taken_without_running_the_node(studio: Studio)
     (pinned,) = of(found, EventType.NODE_COMPLETED, "a")
     assert pinned.attempt == 0
     assert pinned.payload == {"output": {"text": "kept"}, "duration_ms": 0, "pinned": True}
+    (decided,) = of(found, EventType.NODE_COMPLETED, "f")
+    assert decided.payload == pinned.payload | {"output": {"branch": "y"}, "branch": "y"}
     assert "started a" not in told(found)
     assert "skipped b" in told(found)
     assert told(found)[-1] == "execution_completed"
