@@ -207,7 +207,9 @@ def _flat(value: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[st
 
 
 def _facts(text: str) -> JsonValue:
-    """`label: value` lines as an object, when all lines are."""
+    """`label: value` lines as an object, when all lines are; JSON, broken or not, is no such lines."""
+    if text.lstrip().startswith(("{", "[")):
+        return None
     facts = [_FACT.match(line.replace("**", "")) for line in text.splitlines() if line.strip()]
     if not facts or not all(facts):
         return None

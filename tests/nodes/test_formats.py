@@ -304,6 +304,21 @@ def test_what_cannot_take_the_wanted_format_is_shown_as_auto_would(mode: Mode) -
         assert adapt(prose, mode) == {"format": "markdown", "content": prose}
 
 
+@pytest.mark.parametrize("mode", ["stat_cards", "chart"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"a":1},{"b":2}]',
+        '{"a": [{"b":1},{"b":2}]}',
+        '{"a":1',
+        ' {"a":1,}',
+        '[{"label":"x","value":1}',
+    ],
+)
+def test_json_is_never_read_as_lines_of_facts(text: str, mode: Mode) -> None:
+    assert adapt(text, mode) == detect(text)
+
+
 def test_rows_that_are_no_cards_stay_a_table_and_words_are_no_chart() -> None:
     rows: JsonValue = [{"a": 1, "b": 2, "c": 3}, {"a": 4, "b": 5, "c": 6}]
     assert adapt(rows, "stat_cards")["format"] == "table"
