@@ -6,6 +6,9 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+# What a new visitor sees.
+FIRST = "sales-inquiry-pipeline"
+
 
 class Sample(BaseModel):
     """An input to try a template with, and the decision's branch it should take."""
@@ -32,12 +35,10 @@ class Template(BaseModel):
 
 @cache
 def templates() -> tuple[Template, ...]:
-    """Every template, the Sales Inquiry Pipeline first: it is what a new visitor sees."""
+    """Every template, `FIRST` before the others."""
     found = [
         Template.model_validate(json.loads(file.read_text("utf-8")))
         for file in resources.files(__name__).iterdir()
         if file.name.endswith(".json")
     ]
-    return tuple(
-        sorted(found, key=lambda template: (template.slug != "sales-inquiry-pipeline", template.slug))
-    )
+    return tuple(sorted(found, key=lambda template: (template.slug != FIRST, template.slug)))

@@ -1,5 +1,6 @@
 """Visualize: shows what came in as a document, a table, figures, a chart or a diagram."""
 
+import asyncio
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -52,7 +53,8 @@ async def run(config: VisualizeConfig, context: NodeContext) -> NodeResult:
     label and value for `stat_cards`, `{"type", "data": [{"label", "value"}]}` for `chart`, and any JSON
     for `json`.
     """
-    shown = adapt(gathered(context.predecessors()), config.mode)
+    # Megabytes of CSV take seconds, and the loop has other nodes to serve.
+    shown = await asyncio.to_thread(adapt, gathered(context.predecessors()), config.mode)
     return NodeResult(output={"format": shown["format"], "content": shown["content"]})
 
 

@@ -1,17 +1,22 @@
 """Drafts as they are typed: any JSON object is kept, and edits change only what they name."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from aistudio.graph.kinds import Kinds
+from aistudio.graph.validation import Validation, validate
 from aistudio.studio.errors import StudioError, invalid_request, too_large
 
 Draft: TypeAlias = dict[str, JsonValue]
 
 MAX_DRAFT_BYTES = 2 * 1024 * 1024
 MAX_INPUT_BYTES = 256 * 1024
+# Looking through more than this takes so long that others on the event loop would notice.
+QUICK_CHARACTERS = 64 * 1024
 
 
 class Patch(BaseModel):
@@ -72,6 +77,13 @@ def check_draft(draft: Mapping[str, JsonValue]) -> None:
     """Refuse what could not be sent as one request: over 2 MiB, or no JSON."""
     if _size(draft, "graph") > MAX_DRAFT_BYTES:
         raise too_large("The workflow is larger than 2 MiB; shorten its texts or split it.", MAX_DRAFT_BYTES)
+
+
+async def validated(graph: JsonValue, kinds: Kinds) -> Validation:
+    """What is wrong with a graph; see `validation.validate`."""
+    if len(json.dumps(graph)) <= QUICK_CHARACTERS:
+        return validate(graph, kinds)
+    return await asyncio.to_thread(validate, graph, kinds)
 
 
 def check_input(value: str | dict[str, JsonValue]) -> None:

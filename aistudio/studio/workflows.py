@@ -7,13 +7,12 @@ from pydantic import JsonValue
 
 from aistudio import gallery
 from aistudio.graph.kinds import Kinds
-from aistudio.graph.validation import validate
 from aistudio.store import workflows as store
 from aistudio.store.database import Database
 from aistudio.store.encoding import iso
 from aistudio.store.errors import InvalidCursor, RevisionConflict
 from aistudio.studio.actor import Actor
-from aistudio.studio.drafts import Draft, apply, check_draft, name_of, named, parse_patch
+from aistudio.studio.drafts import Draft, apply, check_draft, name_of, named, parse_patch, validated
 from aistudio.studio.errors import StudioError, invalid_request, not_found
 from aistudio.studio.runs import as_object
 from aistudio.studio.servers import answering
@@ -29,8 +28,6 @@ from aistudio.studio.views import (
 
 # Inside the class, `list` is its method.
 Problems: TypeAlias = list[ProblemView]
-
-FIRST_TEMPLATE = "sales-inquiry-pipeline"
 
 
 class Workflows:
@@ -95,7 +92,7 @@ class Workflows:
         draft = apply(as_object(row.graph), changes)
         check_draft(draft)
         saved = await self._save(actor, workflow_id, draft, base_revision)
-        return {"revision": saved.revision, "problems": self.problems(draft)}
+        return {"revision": saved.revision, "problems": await self.problems(draft)}
 
     async def delete(self, actor: Actor, workflow_id: str) -> None:
         """Hide the workflow; its runs stay readable."""
@@ -105,7 +102,7 @@ class Workflows:
 
     async def validate(self, actor: Actor, workflow_id: str) -> Problems:
         """Everything that is wrong with the draft."""
-        return self.problems((await self._row(actor, workflow_id)).graph)
+        return await self.problems((await self._row(actor, workflow_id)).graph)
 
     async def publish(self, actor: Actor, workflow_id: str) -> VersionView:
         """Freeze the draft as the next version."""
@@ -136,13 +133,14 @@ class Workflows:
         newest = await self.list(actor, limit=1)
         if newest["items"]:
             return newest["items"][0]["id"]
-        template = next(item for item in gallery.templates() if item.slug == FIRST_TEMPLATE)
+        template = next(item for item in gallery.templates() if item.slug == gallery.FIRST)
         return (await self.create(actor, template.graph))["id"]
 
-    def problems(self, graph: JsonValue) -> Problems:
+    async def problems(self, graph: JsonValue) -> Problems:
         """Everything that is wrong with a graph, saved or not."""
-        found = validate(graph, self._kinds).problems
-        return [cast(ProblemView, problem.model_dump(mode="json", exclude_none=True)) for problem in found]
+        found = await validated(graph, self._kinds)
+        dumped = (problem.model_dump(mode="json", exclude_none=True) for problem in found.problems)
+        return [cast(ProblemView, problem) for problem in dumped]
 
     async def _row(self, actor: Actor, workflow_id: str) -> store.Workflow:
         with answering():

@@ -100,7 +100,7 @@ class StudioState(rx.State):
         workflow_id = str(payload["workflow_id"])
         try:
             workflow = await studio.workflows.get(LOCAL, workflow_id)
-            problems = studio.workflows.problems(workflow["graph"])
+            problems = await studio.workflows.problems(workflow["graph"])
             execution_id = await self._execution_to_show(workflow_id, payload.get("execution_id"))
         except StudioError as error:
             if error.status == 404:
@@ -129,7 +129,7 @@ class StudioState(rx.State):
             else:
                 graph = payload["graph"]
                 whole = await studio.workflows.replace(LOCAL, workflow_id, graph, revisions=[base])
-                revision, problems = whole["revision"], studio.workflows.problems(whole["graph"])
+                revision, problems = whole["revision"], await studio.workflows.problems(whole["graph"])
         except StudioError as error:
             async for answer in self._refused(error, workflow_id, commit):
                 yield answer
@@ -189,7 +189,7 @@ class StudioState(rx.State):
             refusal = {"commit": commit, "message": failure.message, "retry": failure.status == 503}
             yield push({"type": "save_failed", **refusal})
             return
-        problems = studio.workflows.problems(theirs["graph"])
+        problems = await studio.workflows.problems(theirs["graph"])
         yield push(
             {
                 "type": "conflict",

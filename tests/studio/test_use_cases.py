@@ -25,7 +25,7 @@ async def test_home_is_a_template_first_and_then_the_newest_workflow(studio: Stu
     first = await studio.workflows.open_home(LOCAL)
     workflow = await studio.workflows.get(LOCAL, first)
     assert workflow["name"] == "Sales Inquiry Pipeline"
-    assert studio.workflows.problems(workflow["graph"]) == []
+    assert await studio.workflows.problems(workflow["graph"]) == []
     assert await studio.workflows.open_home(LOCAL) == first
     newer = (await studio.workflows.create(LOCAL, broken()))["id"]
     assert await studio.workflows.open_home(LOCAL) == newer
@@ -115,7 +115,7 @@ async def test_the_catalog(studio: Studio) -> None:
     assert studio.catalog.model()["simulated"]
     for template in studio.catalog.templates():
         whole = studio.catalog.template(template["slug"])
-        assert studio.workflows.problems(whole["graph"]) == []
+        assert await studio.workflows.problems(whole["graph"]) == []
         assert whole["samples"]
     with pytest.raises(StudioError) as caught:
         studio.catalog.template("nothing")
