@@ -16,12 +16,11 @@ from aistudio import logs
 from aistudio.api.app import UnderApi, create_api
 from aistudio.embedded.web import LOCAL
 from aistudio.engine.worker import work
-from aistudio.llm.client import ModelClient
 from aistudio.nodes import registry
 from aistudio.settings import settings
 from aistudio.store.errors import DatabaseUnavailable
 from aistudio.store.migrations import upgrade, upgrade_later
-from aistudio.studio.catalog import Catalog
+from aistudio.studio.catalog import Catalog, model_view
 from aistudio.studio.studio import open_studio
 from aistudio.ui.headers import SecurityHeaders
 from aistudio.ui.origin import SameOrigin
@@ -65,4 +64,4 @@ app = rx.App(
 )
 app.app_wraps[5, "Overlay"] = lambda stateful: overlay()
 app.register_lifespan_task(lifespan)
-add_pages(app, Catalog(registry.specs(), ModelClient(settings())))
+add_pages(app, Catalog(registry.specs(), model_view(settings())))

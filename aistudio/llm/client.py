@@ -76,8 +76,7 @@ class ModelClient:
 
     def __init__(self, settings: Settings, *, offline_pace: float = 1.0) -> None:
         base_url, key, variable = _endpoint(settings)
-        self.simulated = key is None
-        self.default_model = OFFLINE_MODEL if self.simulated else settings.ai_model
+        self.default_model, self.simulated = default_model(settings)
         self._prices = settings.ai_prices
         self._endpoint = Endpoint(
             host=httpx2.URL(base_url).netloc.decode("ascii"),
@@ -199,6 +198,12 @@ class ModelClient:
             if cost is not None:
                 return cost
         return None
+
+
+def default_model(settings: Settings) -> tuple[str, bool]:
+    """The model of agents that name none, and whether it is the offline model."""
+    simulated = _endpoint(settings)[1] is None
+    return (OFFLINE_MODEL if simulated else settings.ai_model), simulated
 
 
 def _endpoint(settings: Settings) -> tuple[str, str | None, str]:

@@ -65,6 +65,7 @@ _THIS = executions.c.id == bindparam("this")
 
 CREATE = insert(executions).values(status=ExecutionStatus.PENDING.value)
 GET = select(*executions.c).where(_THIS, _OWNED)
+GET_SUMMARY = select(*_SUMMARY).where(_THIS, _OWNED)
 LOAD = select(*executions.c).where(_THIS)
 STATUS = select(executions.c.status).where(_THIS)
 LOCK_STATUS = select(executions.c.status).where(_THIS, _OWNED).with_for_update(key_share=True)
@@ -122,6 +123,16 @@ async def get(source: Source, owner_id: str, execution_id: str) -> Execution | N
     async with reading(source) as connection:
         row = (await connection.execute(GET, {"this": this, "owner": owner_id})).one_or_none()
     return None if row is None else _whole(row)
+
+
+async def get_summary(source: Source, owner_id: str, execution_id: str) -> ExecutionSummary | None:
+    """The run without its graph, or null when the owner has none with this id."""
+    this = parse_id(execution_id)
+    if this is None:
+        return None
+    async with reading(source) as connection:
+        row = (await connection.execute(GET_SUMMARY, {"this": this, "owner": owner_id})).one_or_none()
+    return None if row is None else _summary(row)
 
 
 async def load_snapshot(source: Source, execution_id: str) -> Execution | None:

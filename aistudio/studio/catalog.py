@@ -2,7 +2,8 @@
 
 from aistudio import gallery
 from aistudio.graph.kinds import Kinds, KindSpec
-from aistudio.llm.client import ModelClient
+from aistudio.llm.client import default_model
+from aistudio.settings import Settings
 from aistudio.studio.errors import not_found
 from aistudio.studio.views import ModelView, NodeKindView, TemplateSummary, TemplateView
 
@@ -10,7 +11,7 @@ from aistudio.studio.views import ModelView, NodeKindView, TemplateSummary, Temp
 class Catalog:
     """The same for every actor, so it asks for none."""
 
-    def __init__(self, kinds: Kinds, model: ModelClient) -> None:
+    def __init__(self, kinds: Kinds, model: ModelView) -> None:
         self._kinds = [_kind(spec) for spec in kinds.values()]
         self._model = model
 
@@ -38,7 +39,13 @@ class Catalog:
 
     def model(self) -> ModelView:
         """Who answers agents that name no model."""
-        return {"model": self._model.default_model, "simulated": self._model.simulated}
+        return self._model
+
+
+def model_view(settings: Settings) -> ModelView:
+    """Who answers agents that name no model, as the settings have it."""
+    name, simulated = default_model(settings)
+    return {"model": name, "simulated": simulated}
 
 
 def _template(template: gallery.Template) -> TemplateSummary:

@@ -47,6 +47,6 @@ def unavailable(server: str, cause: str) -> StudioError:
     return StudioError(
         503,
         "unavailable",
-        f"{cause} Nothing was changed; try again in a moment.",
+        f"{cause} Try again in a moment.",
         {"server": server},
     )

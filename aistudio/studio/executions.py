@@ -12,7 +12,6 @@ from aistudio.engine.routes import run_task
 from aistudio.graph.definition import Workflow
 from aistudio.graph.events import ExecutionStatus
 from aistudio.graph.kinds import Kinds
-from aistudio.graph.validation import validate
 from aistudio.store import events, executions, idempotency, results, workflows
 from aistudio.store.database import Database
 from aistudio.store.encoding import parse_id
@@ -20,7 +19,7 @@ from aistudio.store.errors import IdempotencyMismatch, InvalidCursor
 from aistudio.store.hub import Hub
 from aistudio.store.idempotency import Claim
 from aistudio.studio.actor import Actor
-from aistudio.studio.drafts import check_input
+from aistudio.studio.drafts import check_input, validated
 from aistudio.studio.errors import StudioError, invalid_request, not_found, unavailable
 from aistudio.studio.runs import event_view, read_run, summarize
 from aistudio.studio.servers import answering
@@ -72,7 +71,7 @@ class Executions:
                     if earlier is not None:
                         return earlier
                 number, graph = await self._graph(actor, workflow, version)
-                definition = self._runnable(graph)
+                definition = await self._runnable(graph)
                 await self._require_engine()
                 execution_id, created = await executions.create(
                     self._database,
@@ -105,7 +104,7 @@ class Executions:
     async def summary(self, actor: Actor, execution_id: str) -> ExecutionSummary:
         """The run without its graph and nodes."""
         with answering():
-            row = await executions.get(self._database, actor.owner_id, execution_id)
+            row = await executions.get_summary(self._database, actor.owner_id, execution_id)
         if row is None:
             raise not_found("execution")
         return summarize(row)
@@ -188,8 +187,8 @@ class Executions:
             raise not_found("version")
         return found.version, found.graph
 
-    def _runnable(self, graph: JsonValue) -> Workflow:
-        validation = validate(graph, self._kinds)
+    async def _runnable(self, graph: JsonValue) -> Workflow:
+        validation = await validated(graph, self._kinds)
         if validation.workflow is None:
             problems: list[JsonValue] = [
                 problem.model_dump(mode="json", exclude_none=True) for problem in validation.problems

@@ -4,18 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aistudio.engine.client import Engine, open_engine
-from aistudio.llm.client import ModelClient
 from aistudio.nodes import registry
 from aistudio.settings import Settings
 from aistudio.store.database import Database
 from aistudio.store.hub import Hub
 from aistudio.store.migrations import schema_is_current
 from aistudio.studio import health
-from aistudio.studio.catalog import Catalog
+from aistudio.studio.catalog import Catalog, model_view
 from aistudio.studio.errors import unavailable
 from aistudio.studio.executions import Executions
 from aistudio.studio.servers import answering
-from aistudio.studio.views import HealthView
+from aistudio.studio.views import HealthView, ModelView
 from aistudio.studio.workflows import Workflows
 
 
@@ -28,7 +27,7 @@ class Studio:
         catalog: node kinds, templates, the model.
     """
 
-    def __init__(self, database: Database, hub: Hub, engine: Engine, model: ModelClient) -> None:
+    def __init__(self, database: Database, hub: Hub, engine: Engine, model: ModelView) -> None:
         kinds = registry.specs()
         self._database = database
         self._engine = engine
@@ -57,13 +56,12 @@ async def open_studio(settings: Settings) -> AsyncIterator[Studio]:
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set: start AI Studio with `make run`, or name a PostgreSQL.")
     url = settings.database_url.get_secret_value()
-    database, hub, model = Database(url), Hub(url), ModelClient(settings)
+    database, hub = Database(url), Hub(url)
     # Listening from the start, the first watcher misses no piece of text.
     hub.start()
     try:
-        yield Studio(database, hub, await open_engine(settings), model)
+        yield Studio(database, hub, await open_engine(settings), model_view(settings))
     finally:
         # First the hub: it ends every watch, which else would ask a closed database.
         await hub.close()
-        await model.aclose()
         await database.close()

@@ -74,12 +74,14 @@ async def test_a_run_and_its_first_event_come_together_or_not_at_all(
 async def test_what_is_not_there_is_null(database: Database, run_id: str) -> None:
     for unknown in NOT_THERE:
         assert await executions.get(database, OWNER, unknown) is None
+        assert await executions.get_summary(database, OWNER, unknown) is None
         assert await executions.load_snapshot(database, unknown) is None
         assert await executions.status(database, unknown) is None
         assert await executions.request_cancel(database, OWNER, unknown) is None
         page = await executions.list_page(database, OWNER, workflow_id=unknown)
         assert (page.items, page.next_cursor) == ([], None)
     assert await executions.get(database, "other", run_id) is None
+    assert await executions.get_summary(database, "other", run_id) is None
     assert await executions.request_cancel(database, "other", run_id) is None
     assert (await executions.list_page(database, "other")).items == []
     assert (await row(database, run_id)).status == "pending"
