@@ -1,8 +1,9 @@
 """The workflow document: nodes, edges, and what stands around them (contract, section 1)."""
 
+import unicodedata
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 
 class Part(BaseModel):
@@ -37,6 +38,17 @@ class Node(Part):
     retry: Retry = Retry()
     timeout_seconds: float = Field(default=600, gt=0, le=604_800)
     pinned_output: JsonValue = None
+
+    @field_validator("id")
+    @classmethod
+    def _fits_into_a_path(cls, node_id: str) -> str:
+        # An id is a segment of its output's path: clients resolve dot segments even when they are
+        # percent-encoded, and servers refuse control characters.
+        if node_id in (".", ".."):
+            raise ValueError(f"`{node_id}` stands for a place in a path and cannot be a name")
+        if any(unicodedata.category(character) == "Cc" for character in node_id):
+            raise ValueError("a name has no line breaks, tabs or other control characters")
+        return node_id
 
 
 class Edge(Part):

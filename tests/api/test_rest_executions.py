@@ -296,7 +296,7 @@ async def test_nothing_is_found_under_an_unknown_id(client: httpx2.AsyncClient) 
 async def test_a_large_output_travels_by_reference(client: httpx2.AsyncClient, worker: None) -> None:
     """Under an id that needs quoting."""
     text = "é" * 40 * KIB
-    odd = "a/b c?#%"
+    odd = "../a/b c?#%2e"
     graph = {
         "nodes": [node(odd, "trigger"), node("show", "visualize", mode="text")],
         "edges": [edge(odd, "show")],

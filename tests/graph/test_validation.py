@@ -194,6 +194,18 @@ def test_a_node_without_an_id_is_named_by_its_place(node: Any, expected: tuple[s
     assert found(graph([trigger(), node])) == [expected]
 
 
+@pytest.mark.parametrize("node_id", [".", "..", "a\nb", "\r", "\t", "a\x00", "\x7f", "\x85"])
+def test_an_id_that_no_path_can_carry_is_refused(node_id: str) -> None:
+    raw = graph([trigger(), {"id": node_id, "kind": "visualize"}], [edge("start", node_id)])
+    assert found(raw) == [("invalid_config", node_id, "id")]
+
+
+@pytest.mark.parametrize("node_id", ["...", "a.b", ".a", "../a", "a/b", "%2e", " ", "ü?#", "\xa0", "👩‍💻"])
+def test_any_other_text_is_an_id(node_id: str) -> None:
+    raw = graph([trigger(), {"id": node_id, "kind": "visualize"}], [edge("start", node_id)])
+    assert found(raw) == []
+
+
 def test_a_node_needs_a_kind() -> None:
     lost = ("not_connected", "a", "")
     assert found(graph([trigger(), {"id": "a"}])) == [("invalid_config", "a", "kind"), lost]
