@@ -135,8 +135,10 @@ class NodeRun:
                 ErrorCode.INTERNAL, "The node's configuration does not fit its kind. Correct it."
             ) from None
 
-        async def send(offset: int, text: str) -> None:
-            await deltas.append(self._database, self._execution_id, node.id, attempt, offset, text)
+        async def send(offset: int, text: str, follows: int | None) -> bool:
+            return await deltas.append(
+                self._database, self._execution_id, node.id, attempt, offset, text, follows=follows
+            )
 
         async with DeltaWriter(send) as writer:
             context = RunContext(

@@ -15,18 +15,20 @@ PAUSE_AFTER_ERROR = 1.0
 class DeltaWriter:
     """Takes text at any pace and never makes the writer wait.
 
-    What cannot be sent is sent again later, all of it: the store may have lost earlier pieces with its
-    connection. At the end one last try is enough, because the whole text comes with the node's output.
+    When a piece cannot be sent, or the store has lost the one before it, all is sent again. At the end one
+    last try is enough, because the whole text comes with the node's output.
 
     Args:
-        send: stores a piece of text at an offset in code points.
+        send: stores a piece of text at an offset in code points, given the offset of the piece before it
+            (null for the first); whether that one is still there.
     """
 
-    def __init__(self, send: Callable[[int, str], Awaitable[None]]) -> None:
+    def __init__(self, send: Callable[[int, str, int | None], Awaitable[bool]]) -> None:
         self._send = send
         self._pieces: list[str] = []
         self._sent = 0
         self._offset = 0
+        self._follows: int | None = None
         self._news = asyncio.Event()
         self._closing = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
@@ -69,12 +71,21 @@ class DeltaWriter:
         if not batch:
             return True
         try:
-            await self._send(self._offset, batch)
+            whole = await self._send(self._offset, batch, self._follows)
         except Exception as error:
             logger.warning("Streaming text could not be stored (%s)", type(error).__name__)
-            self._sent = self._offset = 0
-            self._news.set()
+            self._begin_again()
             return False
+        if not whole:
+            logger.warning("Streaming text was lost; sending it again")
+            self._begin_again()
+            return True
         self._sent = upto
+        self._follows = self._offset
         self._offset += len(batch)
         return True
+
+    def _begin_again(self) -> None:
+        self._sent = self._offset = 0
+        self._follows = None
+        self._news.set()

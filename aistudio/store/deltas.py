@@ -7,8 +7,8 @@ from aistudio.store.database import Database, Source, reading
 from aistudio.store.encoding import escape, parse_id
 from aistudio.store.tables import delta_chunks, node_results
 
-# A chunk that is lost in a crash costs a reader some text until the node completes; waiting for the disk
-# would cost every reader every time.
+# A crash of PostgreSQL may lose the newest chunks, which are then sent again; waiting for the disk would cost
+# every reader every time.
 APPEND = text("""
 WITH run AS (
     SELECT id, owner_id FROM executions
@@ -22,7 +22,13 @@ kept AS (
     FROM run CROSS JOIN unnest(CAST(:offsets AS int[]), CAST(:texts AS text[])) AS piece(place, text)
     ON CONFLICT (execution_id, node_id, attempt, "offset") DO UPDATE SET text = excluded.text
 )
-SELECT set_config('synchronous_commit', 'off', true), pg_notify(:channel, notice)
+SELECT
+    set_config('synchronous_commit', 'off', true), pg_notify(:channel, notice),
+    CAST(:follows AS int) IS NULL OR EXISTS (
+        SELECT FROM delta_chunks
+        WHERE execution_id = :execution_id AND node_id = :node_id AND attempt = :attempt
+            AND "offset" = :follows
+    ) AS whole
 FROM run CROSS JOIN unnest(CAST(:notices AS text[])) WITH ORDINALITY AS told(notice, place)
 ORDER BY place
 """)
@@ -40,28 +46,43 @@ TEXTS = (
 
 
 async def append(
-    database: Database, execution_id: str, node_id: str, attempt: int, offset: int, text: str
-) -> None:
+    database: Database,
+    execution_id: str,
+    node_id: str,
+    attempt: int,
+    offset: int,
+    text: str,
+    *,
+    follows: int | None = None,
+) -> bool:
     """Keep a piece of text and send it to who listens; `offset` in code points from the attempt's first.
 
-    After an error send everything from offset 0 again: pieces may overlap. Nothing happens once the node has
-    an output or the run has ended.
+    Nothing happens once the node has an output or the run has ended.
+
+    Args:
+        follows: the offset of the piece sent before this one; null for the first.
+
+    Returns:
+        Whether that piece is still kept. If not, or after an error, send everything from offset 0 again:
+        pieces may overlap.
     """
     this = parse_id(execution_id)
     if this is None or not text:
-        return
+        return True
     pieces = notices.deltas(this, node_id, attempt, offset, text)
     parameters = {
         "execution_id": this,
         "node_id": escape(node_id),
         "attempt": attempt,
+        "follows": follows,
         "offsets": [delta.offset for delta, _ in pieces],
         "texts": [escape(delta.text) for delta, _ in pieces],
         "notices": [payload for _, payload in pieces],
         "channel": notices.CHANNEL,
     }
     async with database.connect() as connection:
-        await connection.execute(APPEND, parameters)
+        rows = (await connection.execute(APPEND, parameters)).all()
+    return all(row.whole for row in rows)
 
 
 async def texts(source: Source, execution_id: str) -> dict[str, tuple[int, str]]:

@@ -9,19 +9,23 @@ from aistudio.engine.deltas import DeltaWriter
 
 
 class Sent:
-    """Where text goes; broken as often as asked."""
+    """Where text goes; broken as often as asked. Knows whether it has the piece that another follows."""
 
     def __init__(self, broken: int = 0) -> None:
         self.pieces: list[tuple[int, str]] = []
+        self.kept: set[int] = set()
         self.broken = broken
         self.arrived = asyncio.Event()
 
-    async def __call__(self, offset: int, text: str) -> None:
+    async def __call__(self, offset: int, text: str, follows: int | None) -> bool:
         if self.broken:
             self.broken -= 1
             raise ConnectionError
+        whole = follows is None or follows in self.kept
+        self.kept.add(offset)
         self.pieces.append((offset, text))
         self.arrived.set()
+        return whole
 
 
 async def test_the_first_piece_goes_at_once_and_the_next_ones_together() -> None:
@@ -69,6 +73,29 @@ async def test_after_an_error_everything_is_sent_again(monkeypatch: pytest.Monke
     assert sent.pieces == [(0, "one "), (0, "one two "), (8, "three")]
 
 
+async def test_what_the_store_has_lost_is_sent_again() -> None:
+    sent = Sent()
+    async with DeltaWriter(sent) as writer:
+        for piece in ("one ", "two ", "three "):
+            await writer.write(piece)
+            await sent.arrived.wait()
+            sent.arrived.clear()
+        sent.kept.remove(8)
+        await writer.write("four ")
+        for _ in "12":
+            await sent.arrived.wait()
+            sent.arrived.clear()
+        await writer.write("five")
+    assert sent.pieces == [
+        (0, "one "),
+        (4, "two "),
+        (8, "three "),
+        (14, "four "),
+        (0, "one two three four "),
+        (19, "five"),
+    ]
+
+
 async def test_text_that_cannot_be_sent_fails_nobody() -> None:
     sent = Sent(broken=1_000)
     async with asyncio.timeout(5):
@@ -80,8 +107,9 @@ async def test_text_that_cannot_be_sent_fails_nobody() -> None:
 async def test_a_slow_store_holds_no_writer_back() -> None:
     release = asyncio.Event()
 
-    async def send(offset: int, text: str) -> None:
+    async def send(offset: int, text: str, follows: int | None) -> bool:
         await release.wait()
+        return True
 
     async with asyncio.timeout(5):
         async with DeltaWriter(send) as writer:
@@ -93,9 +121,10 @@ async def test_a_slow_store_holds_no_writer_back() -> None:
 async def test_a_cancel_leaves_no_task_behind() -> None:
     begun = asyncio.Event()
 
-    async def send(offset: int, text: str) -> None:
+    async def send(offset: int, text: str, follows: int | None) -> bool:
         begun.set()
         await asyncio.Event().wait()
+        return True
 
     async def stream() -> None:
         async with DeltaWriter(send) as writer:

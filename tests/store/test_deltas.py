@@ -73,6 +73,21 @@ async def test_after_a_lost_piece_the_text_stops_until_it_is_sent_again(
     assert await deltas.texts(database, run_id) == {"a": (1, "one two three four!")}
 
 
+async def test_a_piece_tells_whether_the_one_before_it_is_still_kept(database: Database, run_id: str) -> None:
+    async def append(offset: int, text: str, follows: int | None) -> bool:
+        return await deltas.append(database, run_id, "a\\", 1, offset, text, follows=follows)
+
+    assert await append(0, "é\\\0", None)
+    assert await append(3, "x" * 20_000, 0)
+    assert await append(20_003, "!", 3)
+    async with database.connect() as connection:
+        await connection.execute(sql('DELETE FROM delta_chunks WHERE "offset" >= 3'))
+    assert not await append(20_004, "?", 20_003)
+    assert await append(0, "all of it", None)
+    assert await append(9, ".", 0)
+    assert await deltas.texts(database, run_id) == {"a\\": (1, "all of it.")}
+
+
 async def test_late_text_is_not_kept(database: Database, run_id: str) -> None:
     await complete(database, run_id, "a")
     await deltas.append(database, run_id, "a", 1, 0, "late")
