@@ -104,13 +104,15 @@ function Log() {
   );
 }
 
-/** The selected node, or else one that is streaming, or else the run's result: the last end of the graph. */
+/** The selected node, or one that is streaming, or one that failed, or the run's result: the last end of the graph. */
 const useShownNode = () => {
   const selected = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
   const ends = useDraft(useShallow((state) => endsOf(state)));
-  const live = useRun((state) => Object.keys(state.nodes).find((id) => shownStatus(state.nodes[id]) === "streaming"));
+  const find = (status) => (state) => Object.keys(state.nodes).find((id) => shownStatus(state.nodes[id]) === status);
+  const live = useRun(find("streaming"));
+  const failed = useRun(find("failed"));
   const result = useRun((state) => ends.findLast((id) => state.nodes[id]?.status === "completed"));
-  return selected ?? live ?? result;
+  return selected ?? live ?? failed ?? result;
 };
 
 const endsOf = ({ flowNodes, flowEdges }) => {
