@@ -62,9 +62,6 @@ class RunContext:
     def resolve(self, template: str) -> str:
         return references.resolve(template, self.scope)
 
-    def resolve_value(self, template: str) -> JsonValue:
-        return references.resolve_value(template, self.scope)
-
     def ancestors(self) -> Sequence[Upstream]:
         ids = live_ancestors(self._snapshot.workflow, self._node.id, self._live_ports)
         return self._upstream(

@@ -27,6 +27,10 @@ class EventType(StrEnum):
 TERMINAL_EVENTS = frozenset(
     {EventType.EXECUTION_COMPLETED, EventType.EXECUTION_FAILED, EventType.EXECUTION_CANCELLED}
 )
+# A node is through after one of these.
+SETTLING_EVENTS = frozenset(
+    {EventType.NODE_COMPLETED, EventType.NODE_FAILED, EventType.NODE_SKIPPED, EventType.NODE_CANCELLED}
+)
 
 
 class ExecutionStatus(StrEnum):

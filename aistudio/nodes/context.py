@@ -77,9 +77,6 @@ class NodeContext(Protocol):
     def resolve(self, template: str) -> str:
         """The text with every reference replaced by its value."""
 
-    def resolve_value(self, template: str) -> JsonValue:
-        """Like `resolve`, but a text that is exactly one reference keeps its JSON type."""
-
     def ancestors(self) -> Sequence[Upstream]:
         """Completed nodes above this one on live paths, in topological order, without the kinds that
         do not pass their output on (contract, 3.5)."""

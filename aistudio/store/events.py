@@ -8,22 +8,13 @@ from pydantic import JsonValue
 from sqlalchemy import Integer, Row, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aistudio.graph.events import TERMINAL_EVENTS, Event, EventType
+from aistudio.graph.events import SETTLING_EVENTS, TERMINAL_EVENTS, Event, EventType
 from aistudio.store import results
 from aistudio.store.database import Source, reading, writing_to
 from aistudio.store.encoding import dumps, escape, iso, parse_id
 from aistudio.store.notices import CHANNEL, MAX_BYTES
 from aistudio.store.tables import AnyText
 from aistudio.store.tables import events as table
-
-SETTLING_EVENTS = frozenset(
-    {
-        EventType.NODE_COMPLETED,
-        EventType.NODE_FAILED,
-        EventType.NODE_SKIPPED,
-        EventType.NODE_CANCELLED,
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,7 +312,6 @@ async def fail_node(
     code: str,
     message: str,
     absorbed: bool,
-    before: Sequence[NewEvent] = (),
 ) -> list[Event]:
     """Write a node's `node_failed`; an absorbed error is kept as the node's output as well."""
     error = {"code": code, "message": message}
@@ -332,7 +322,7 @@ async def fail_node(
         payload={"error": error, "absorbed": absorbed},
         stored=Stored(output={"error": dict(error)}) if absorbed else None,
     )
-    return await append(source, execution_id, [*before, failed])
+    return await append(source, execution_id, [failed])
 
 
 async def finish(

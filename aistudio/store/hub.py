@@ -66,18 +66,14 @@ class Subscription:
 class Hub:
     """Hands what PostgreSQL notifies to subscribers, by execution.
 
-    Begins to listen with the first subscriber. A lost connection is made again with growing pauses, and then
-    everybody gets a `Gap`, for nobody knows what was missed.
-
-    Attributes:
-        connected: whether it hears PostgreSQL right now.
+    Listens from `start` on, which the first subscriber calls when nobody has. A lost connection is made again
+    with growing pauses, and then everybody gets a `Gap`, for nobody knows what was missed.
     """
 
     def __init__(self, url: str) -> None:
         self._conninfo = make_conninfo("", **parameters(url))
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
-        self.connected = False
 
     def start(self) -> None:
         """Begin to listen, in the running event loop; once is enough."""
@@ -118,7 +114,6 @@ class Hub:
                 ) as connection:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
                     pause = FIRST_BACK_OFF_SECONDS
-                    self.connected = True
                     for subscription in self._everybody():
                         subscription._deliver(EVERYTHING)
                     await self._receive(connection)
@@ -126,8 +121,6 @@ class Hub:
                 logger.warning("Lost the connection that listens for events: %s", reason(error))
             except Exception:
                 logger.exception("Listening for events failed; beginning anew")
-            finally:
-                self.connected = False
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_BACK_OFF_SECONDS)
 

@@ -194,23 +194,13 @@ async def delete(source: Source, owner_id: str, workflow_id: str) -> bool:
         return deleted.one_or_none() is not None
 
 
-async def publish(
-    source: Source, owner_id: str, workflow_id: str, *, revision: int | None = None
-) -> Version | None:
-    """Freeze the draft's graph as the next version; null when there is no such workflow.
-
-    With `revision`, only when that is the stored one (the one that was validated): else raises
-    RevisionConflict and publishes nothing.
-    """
+async def publish(source: Source, owner_id: str, workflow_id: str) -> Version | None:
+    """Freeze the draft's graph as the next version; null when there is no such workflow."""
     this = parse_id(workflow_id)
     if this is None:
         return None
     found = {"owner": owner_id, "this": this}
     async with writing(source) as connection:
-        if revision is not None:
-            current = (await connection.execute(LOCK_REVISION, found)).scalar_one_or_none()
-            if current is not None and current != revision:
-                raise RevisionConflict(current)
         row = (await connection.execute(PUBLISH, found)).one_or_none()
     return None if row is None else Version(**row._mapping)
 

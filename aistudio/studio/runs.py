@@ -23,12 +23,10 @@ class Run:
     Attributes:
         view: what it looks like now.
         events: all of its events, from the first.
-        texts: (attempt, text so far) of nodes that stream.
     """
 
     view: ExecutionView
     events: Sequence[Event]
-    texts: dict[str, tuple[int, str]]
 
 
 async def read_run(database: Database, kinds: Kinds, owner_id: str, execution_id: str) -> Run | None:
@@ -47,7 +45,7 @@ async def read_run(database: Database, kinds: Kinds, owner_id: str, execution_id
         "graph": as_object(row.graph),
         "nodes": {name: _node(node, texts.get(name)) for name, node in state.nodes.items()},
     }
-    return Run(view=view, events=told, texts=texts)
+    return Run(view=view, events=told)
 
 
 def summarize(row: executions.ExecutionSummary) -> ExecutionSummary:

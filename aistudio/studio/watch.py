@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
-from aistudio.graph.events import TERMINAL_EVENTS, Delta, Event, EventType
+from aistudio.graph.events import SETTLING_EVENTS, TERMINAL_EVENTS, Delta, Event
 from aistudio.graph.kinds import Kinds
 from aistudio.store import deltas, events
 from aistudio.store.database import Database
@@ -21,10 +21,6 @@ from aistudio.studio.views import SnapshotView
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
-
-SETTLED = frozenset(
-    {EventType.NODE_COMPLETED, EventType.NODE_FAILED, EventType.NODE_SKIPPED, EventType.NODE_CANCELLED}
-)
 
 Result = TypeVar("Result")
 
@@ -104,7 +100,7 @@ class _Follower:
         self._last_sequence = event.sequence
         self.ended = event.type in TERMINAL_EVENTS
         if event.node_id is not None:
-            if event.type in SETTLED:
+            if event.type in SETTLING_EVENTS:
                 self._settled.add(event.node_id)
             elif event.attempt > self._streams.get(event.node_id, (0, 0))[0]:
                 self._streams[event.node_id] = (event.attempt, 0)

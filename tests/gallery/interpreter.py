@@ -53,9 +53,6 @@ class MemoryContext:
     def resolve(self, template: str) -> str:
         return references.resolve(template, self.scope)
 
-    def resolve_value(self, template: str) -> JsonValue:
-        return references.resolve_value(template, self.scope)
-
     def ancestors(self) -> Sequence[Upstream]:
         found = live_ancestors(self.workflow, self.node.id, self.run.live_ports)
         return [node for node in self._upstream(found) if specs()[node.kind].passes_output]

@@ -26,9 +26,6 @@ class FakeContext:
     def resolve(self, template: str) -> str:
         return f"resolved({template})"
 
-    def resolve_value(self, template: str) -> JsonValue:
-        return self.resolve(template)
-
     def ancestors(self) -> Sequence[Upstream]:
         return self.above
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sqlalchemy import text
 
-from aistudio.graph.events import EventType
+from aistudio.graph.events import SETTLING_EVENTS, EventType
 from aistudio.store import events, executions, results
 from aistudio.store.database import Database
 from aistudio.store.errors import DatabaseUnavailable
@@ -111,7 +111,7 @@ async def test_the_terminal_event_is_the_last_one(database: Database) -> None:
         if "execution_cancelling" in types:
             assert types[-1] == "execution_cancelled"
         begun = Counter(event.node_id for event in read if event.type == "node_started")
-        settled = Counter(event.node_id for event in read if event.type in events.SETTLING_EVENTS)
+        settled = Counter(event.node_id for event in read if event.type in SETTLING_EVENTS)
         assert begun == settled
     await asyncio.gather(*(writer.close() for writer in writers))
 

@@ -32,7 +32,6 @@ async def hear(subscription: Subscription) -> Notice:
 async def test_events_and_deltas_arrive_as_they_are_stored(database: Database, hub: Hub, run_id: str) -> None:
     async with hub.subscribe(run_id) as subscription:
         assert await hear(subscription) == Gap()
-        assert hub.connected
         written = await events.append(database, run_id, [started("a\0\\"), started("b\ud800")])
         assert [await hear(subscription) for _ in range(2)] == written
         await deltas.append(database, run_id, "a\0\\", 1, 0, "é\0\ud800")
@@ -168,7 +167,6 @@ async def test_closing_ends_every_subscription(database: Database, run_id: str) 
         await hub.close()
         async with asyncio.timeout(5):
             assert [notice async for notice in subscription] == []
-    assert not hub.connected
     # The server notices on its own time that a client has gone.
     async with asyncio.timeout(10), database.connect() as connection:
         while (await connection.execute(LISTENERS)).all():
@@ -211,7 +209,6 @@ async def test_subscribing_while_postgresql_is_away(own_server: Postgres, own_hu
     async with own_hub.subscribe("0f8fad5b-d9cb-469f-a165-70867728950e") as subscription:
         waiting = asyncio.create_task(hear(subscription))
         await asyncio.wait([waiting], timeout=0.5)
-        assert not own_hub.connected
+        assert not waiting.done()
         await asyncio.to_thread(own_server.start)
         assert await waiting == Gap()
-        assert own_hub.connected

@@ -70,7 +70,7 @@ async def test_what_is_not_there_is_null(database: Database, revision: int | Non
         saved = await workflows.replace(database, OWNER, unknown, name="", graph={}, revision=revision)
         assert saved is None
         assert not await workflows.delete(database, OWNER, unknown)
-        assert await workflows.publish(database, OWNER, unknown, revision=revision) is None
+        assert await workflows.publish(database, OWNER, unknown) is None
         assert await workflows.versions(database, OWNER, unknown) == []
         assert await workflows.version_graph(database, OWNER, unknown, 1) is None
 
@@ -107,7 +107,7 @@ async def test_a_deleted_workflow_is_gone_and_its_runs_are_not(
 
 
 async def test_versions_count_up_and_never_change(database: Database, workflow: Workflow) -> None:
-    first = await workflows.publish(database, OWNER, workflow.id, revision=1)
+    first = await workflows.publish(database, OWNER, workflow.id)
     await workflows.replace(database, OWNER, workflow.id, name="Other", graph=ODD_GRAPH)
     second = await workflows.publish(database, OWNER, workflow.id)
     assert first is not None
@@ -121,13 +121,6 @@ async def test_versions_count_up_and_never_change(database: Database, workflow: 
     found = await workflows.get(database, OWNER, workflow.id)
     assert found is not None
     assert (found.published_version, found.revision) == (2, 2)
-
-
-async def test_publishing_an_old_revision_publishes_nothing(database: Database, workflow: Workflow) -> None:
-    await workflows.replace(database, OWNER, workflow.id, name="Newer", graph=GRAPH)
-    with pytest.raises(RevisionConflict):
-        await workflows.publish(database, OWNER, workflow.id, revision=1)
-    assert await workflows.versions(database, OWNER, workflow.id) == []
 
 
 async def test_concurrent_publications_become_versions_without_a_gap(
