@@ -32,7 +32,7 @@ TOKEN = re.compile(r"\s*[^\W_]{1,8}|\s*[^\s]|\s+")
 
 
 class OfflineTransport(httpx2.AsyncBaseTransport):
-    """Answers every `POST …/chat/completions`, streaming or not.
+    """Answers every `POST …/chat/completions` with a stream, which is all that our client ever asks for.
 
     Args:
         pace: how slowly it types: 1 is lifelike (one to three seconds an answer), 0 is at once.
