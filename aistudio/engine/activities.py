@@ -1,16 +1,16 @@
-"""What the workflow has done for it: running a node, and writing how the run ended."""
+"""What the workflow has done for it: running a node, and writing what was skipped and how the run ended."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from aistudio.engine.attempt import EXPECTED, NodeRun, skip_events, stopped
-from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError
+from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError, SkipTask
 from aistudio.engine.patience import patiently
 from aistudio.engine.snapshots import RunNotFound, Snapshots
 from aistudio.engine.tools import Tools
@@ -54,6 +54,15 @@ class Activities:
                     raise stopped() from None
                 return await NodeRun(self._tools, snapshot, task).outcome()
 
+    @activity.defn(name="skip")
+    async def skip(self, task: SkipTask) -> None:
+        """Write which nodes were skipped, each once."""
+        with telling_temporal(f"Skips of run {task.execution_id}"), suppress(RunNotFound):
+            async with heartbeats():
+                snapshot = await self._snapshots.get(task.execution_id)
+                skips = skip_events(snapshot, task.skips)
+                await events.append(self._tools.database, task.execution_id, skips)
+
     @activity.defn(name="finish")
     async def finish(self, task: FinishTask) -> Ending:
         """Write a run's end, once; of a run that was being cancelled it is `cancelled`."""
@@ -63,10 +72,6 @@ class Activities:
                     return await self._finish(task)
                 except RunNotFound:
                     return Ending(outcome=task.outcome, error=task.error)
-                except DatabaseUnavailable:
-                    raise ApplicationError(
-                        "PostgreSQL is away.", type="database_unavailable", category=EXPECTED
-                    ) from None
 
     async def _finish(self, task: FinishTask) -> Ending:
         database = self._tools.database
@@ -99,6 +104,10 @@ def telling_temporal(what: str) -> Iterator[None]:
         yield
     except ApplicationError:
         raise
+    except DatabaseUnavailable:
+        raise ApplicationError(
+            "PostgreSQL is away.", type="database_unavailable", category=EXPECTED
+        ) from None
     except asyncio.CancelledError:
         why = activity.cancellation_details()
         if why is None or not why.worker_shutdown or why.cancel_requested:

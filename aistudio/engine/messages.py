@@ -54,6 +54,14 @@ class NodeTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SkipTask:
+    """Skips decided at a moment when no node starts that could carry them."""
+
+    execution_id: str
+    skips: Skips
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeOutcome:
     """A settled node: its id for people who read the history, and which of its ports are live."""
 

@@ -88,7 +88,7 @@ def build_worker(client: Client, tools: Tools) -> Worker:
         task_queue=TASK_QUEUE,
         workflows=[ExecutionWorkflow],
         deployment_config=DEPLOYMENT,
-        activities=[activities.run_node, activities.finish],
+        activities=[activities.run_node, activities.skip, activities.finish],
         max_concurrent_activities=ACTIVITIES_AT_ONCE,
         max_cached_workflows=RUNS_IN_MEMORY,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

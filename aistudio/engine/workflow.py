@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         RunError,
         RunTask,
         Skips,
+        SkipTask,
     )
     from aistudio.graph.scheduler import Plan, Scheduler, SkipReason, Step
 
@@ -55,6 +56,8 @@ class ExecutionWorkflow:
         self._queue: deque[tuple[int, str]] = deque()
         self._running: dict[ActivityHandle[NodeOutcome], tuple[int, dict[int, SkipReason]]] = {}
         self._unwritten: dict[int, SkipReason] = {}
+        self._untold = False
+        self._telling: tuple[ActivityHandle[None], dict[int, SkipReason]] | None = None
 
     @workflow.run
     async def run(self, task: RunTask) -> None:
@@ -86,26 +89,58 @@ class ExecutionWorkflow:
 
     async def _run_nodes(self) -> None:
         self._take(self._scheduler.start())
-        while self._queue or self._running:
+        while self._queue or self._running or self._telling:
             while self._queue and len(self._running) < RUNNING_AT_ONCE:
                 self._start(*self._queue.popleft())
-            done, _ = await workflow.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            for handle in done:
+            # Nobody who starts carries the news, and the end may be far away.
+            if self._untold and self._running and self._telling is None:
+                self._tell()
+            await workflow.wait(self._at_work(), return_when=asyncio.FIRST_COMPLETED)
+            for handle in [handle for handle in self._running if handle.done()]:
                 outcome = await handle
                 node, carried = self._running.pop(handle)
-                for skipped in carried:
-                    self._unwritten.pop(skipped, None)
+                self._written(carried)
                 live = [str(port) for port in outcome.live]
                 self._take(self._scheduler.settle(str(node), live))
+            if self._telling is not None and self._telling[0].done():
+                telling, carried = self._telling
+                await telling
+                self._telling = None
+                self._written(carried)
 
     def _take(self, step: Step) -> None:
         ready_at = workflow.now().isoformat()
         self._queue.extend((int(node), ready_at) for node in step.ready)
         for skip in step.skipped:
             self._unwritten[int(skip.node_id)] = skip.reason
+            self._untold = True
+
+    def _carried(self) -> dict[int, SkipReason]:
+        self._untold = False
+        return dict(self._unwritten)
+
+    def _written(self, carried: dict[int, SkipReason]) -> None:
+        for skipped in carried:
+            self._unwritten.pop(skipped, None)
+
+    def _at_work(self) -> list[ActivityHandle[Any]]:
+        return [*self._running, *([] if self._telling is None else [self._telling[0]])]
+
+    def _tell(self) -> None:
+        carried = self._carried()
+        handle: ActivityHandle[None] = workflow.start_activity(
+            "skip",
+            SkipTask(execution_id=self._task.execution_id, skips=_skips(carried)),
+            # Not a name that a node could have: those can be printed.
+            activity_id="skip\n",
+            start_to_close_timeout=timedelta(minutes=1),
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            retry_policy=UNTIL_WRITTEN,
+        )
+        self._telling = handle, carried
 
     def _start(self, node: int, ready_at: str) -> None:
-        carried = dict(self._unwritten)
+        carried = self._carried()
         handle: ActivityHandle[NodeOutcome] = workflow.start_activity(
             "run_node",
             NodeTask(
@@ -125,9 +160,10 @@ class ExecutionWorkflow:
         self._running[handle] = (node, carried)
 
     async def _stop_nodes(self) -> None:
-        for handle in self._running:
+        at_work = self._at_work()
+        for handle in at_work:
             handle.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*at_work, return_exceptions=True)
 
     async def _finish(self, outcome: Outcome, error: RunError | None) -> Ending:
         ending: Ending = await workflow.execute_activity(

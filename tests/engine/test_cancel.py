@@ -51,6 +51,22 @@ async def test_running_and_retrying_nodes_are_cancelled_and_the_others_stay_idle
     assert run.status == "cancelled"
 
 
+async def test_a_skip_that_was_decided_before_is_written(real_studio: Studio) -> None:
+    studio = real_studio
+
+    async def finish(context: NodeContext) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_STARTED, "a")
+        return {"branch": "left"}
+
+    studio.acts["a"], studio.acts["f"] = [hang], [finish]
+    execution_id = await studio.start(graph("t>a", "t>f", "f.left", "f.right>b", "b>c", "a>c"))
+    await studio.until(execution_id, EventType.NODE_COMPLETED, "f")
+    await studio.until(execution_id, EventType.NODE_SKIPPED, "b")
+    await studio.cancel(execution_id)
+    words = told(await studio.end(execution_id))
+    assert words[-4:] == ["skipped b", "execution_cancelling", "cancelled a", "execution_cancelled"]
+
+
 async def test_queued_nodes_get_no_event(real_studio: Studio) -> None:
     studio = real_studio
     names = [f"n{number}" for number in range(53)]

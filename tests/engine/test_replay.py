@@ -69,6 +69,20 @@ async def absorbed(studio: Studio) -> str:
     return await studio.start(raw)
 
 
+async def skipped(studio: Studio) -> str:
+    async def wait_for_the_skip(context: NodeContext) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_SKIPPED, "b")
+        return {}
+
+    async def decide(context: NodeContext) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_STARTED, "slow")
+        return {"branch": "left"}
+
+    studio.acts["slow"], studio.acts["f"] = [wait_for_the_skip], [decide]
+    execution_id = await studio.start(graph("t>slow", "t>f", "f.left", "f.right>b", "slow>c"))
+    return execution_id
+
+
 async def wide(studio: Studio) -> str:
     names = [f"n{number}" for number in range(60)]
     return await studio.start(
@@ -82,6 +96,7 @@ RUNS: dict[str, Callable[[Studio], Awaitable[str]]] = {
     "cancelled": cancelled,
     "retried": retried,
     "absorbed": absorbed,
+    "skipped": skipped,
     "wide": wide,
 }
 

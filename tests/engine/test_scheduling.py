@@ -79,6 +79,23 @@ async def test_a_skip_that_nobody_waits_for_is_written_at_the_end(studio: Studio
     assert told(found)[-2:] == ["skipped b", "execution_completed"]
 
 
+async def test_a_skip_that_nobody_waits_for_is_told_while_others_still_run(studio: Studio) -> None:
+    async def wait_for_the_skip(context: object) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_SKIPPED, "b")
+        return {}
+
+    async def decide(context: object) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_STARTED, "slow")
+        return {"branch": "left"}
+
+    studio.acts["slow"], studio.acts["f"] = [wait_for_the_skip], [decide]
+    execution_id = await studio.start(graph("t>slow", "t>f", "f.left", "f.right>b", "slow>c"))
+    words = told(await studio.end(execution_id))
+    assert words.index("completed f") < words.index("skipped b") < words.index("completed slow")
+    assert words.count("skipped b") == 1
+    assert words[-1] == "execution_completed"
+
+
 async def test_a_branch_without_an_edge_ends_the_run_completed(studio: Studio) -> None:
     studio.acts["f"] = [{"branch": "nowhere"}]
     found = await studio.run(graph("t>f", "f.left>a"))
@@ -171,7 +188,7 @@ async def test_a_pinned_output_is_taken_without_running_the_node(studio: Studio)
     assert told(found)[-1] == "execution_completed"
 
 
-@pytest.mark.parametrize("name", ["a\x00b", "x" * 200, "é 😀 {{a.b}}", "finish", "1"])
+@pytest.mark.parametrize("name", ["a b", "x" * 200, "é 😀 {{a.b}}", "finish", "1"])
 async def test_any_id_will_do(studio: Studio, name: str) -> None:
     raw = graph("t>a", "a>b")
     raw["nodes"][1]["id"] = raw["edges"][0]["target"] = raw["edges"][1]["source"] = name
