@@ -102,7 +102,7 @@ fresh AS MATERIALIZED (
         )
         AND (
             view.status <> 'cancelling'
-            OR offered.type = 'execution_cancelled'
+            OR offered.type IN ('node_skipped', 'execution_cancelled')
             OR offered.type IN ('node_completed', 'node_failed', 'node_cancelled') AND EXISTS (
                 SELECT FROM events
                 WHERE events.execution_id = :execution_id AND events.node_id = offered.node_id
@@ -239,9 +239,9 @@ async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) 
     """Write events in this order and tell who listens; the ones that were written, in order.
 
     Left out are: a fact that is already there (same key), anything about a node that has settled, everything
-    once the run is terminal, and after `execution_cancelling` everything but the settling of nodes that had
-    started and the end, which is then `execution_cancelled` whatever was asked. The row's status, times,
-    error, usage and cost follow in the same transaction. Safe to repeat after a lost connection.
+    once the run is terminal, and after `execution_cancelling` everything but skips, the settling of nodes
+    that had started, and the end, which is then `execution_cancelled` whatever was asked. The row's
+    status, times, error, usage and cost follow in the same transaction. Safe to repeat after a lost connection.
     """
     this = parse_id(execution_id)
     offered = _offer(events)

@@ -102,12 +102,19 @@ async def test_terminal_is_final(database: Database, run_id: str, terminal: Even
     assert await row(database, run_id) == before
 
 
+async def test_a_skip_from_before_a_cancel_is_written_before_the_end(database: Database, run_id: str) -> None:
+    await events.append(database, run_id, [started("a"), CANCELLING])
+    skipped = of_node(EventType.NODE_SKIPPED, "d", 0)
+    written = await events.finish(database, run_id, EventType.EXECUTION_CANCELLED, before=[skipped])
+    assert [event.type for event in written] == ["node_skipped", "node_cancelled", "execution_cancelled"]
+    assert (await row(database, run_id)).status == "cancelled"
+
+
 async def test_while_cancelling_only_what_had_started_settles(database: Database, run_id: str) -> None:
     await events.append(database, run_id, [started("a"), started("b"), CANCELLING])
     assert (await row(database, run_id)).status == "cancelling"
     refused = [
         started("c"),
-        of_node(EventType.NODE_SKIPPED, "d", 0),
         of_node(EventType.NODE_RETRYING, "a"),
         of_node(EventType.NODE_COMPLETED, "c", 0),
         CANCELLING,
