@@ -22,6 +22,7 @@ from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.nodes.context import NodeContext
 from tests.engine.runs import Studio, graph
+from tests.support.supervised import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -114,6 +115,7 @@ async def test_a_new_history_replays(real_studio: Studio, name: str) -> None:
     if os.environ.get("RECORD_HISTORIES"):
         # Whose machine it was is nobody's business.
         text = re.sub(r'("identity": ")[^"]*"', r'\1worker"', json.dumps(history.to_json_dict(), indent=1))
+        text = text.replace(f"{ROOT}/", "")
         (HISTORIES / f"{name}.json").write_text(text + "\n")
 
 
