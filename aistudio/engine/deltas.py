@@ -48,7 +48,7 @@ class DeltaWriter:
         await asyncio.gather(self._sender, return_exceptions=True)
 
     async def write(self, text: str) -> None:
-        """Take the next piece of text."""
+        """Take the next piece of text; an empty one tells that there is more to come."""
         self._pieces.append(text)
         self._news.set()
         if self._sender is None:
@@ -68,7 +68,7 @@ class DeltaWriter:
 
     async def _send_waiting(self) -> bool:
         batch, upto = "".join(self._pieces[self._sent :]), len(self._pieces)
-        if not batch:
+        if upto == self._sent:
             return True
         try:
             whole = await self._send(self._offset, batch, self._follows)
@@ -81,8 +81,9 @@ class DeltaWriter:
             self._begin_again()
             return True
         self._sent = upto
-        self._follows = self._offset
-        self._offset += len(batch)
+        if batch:
+            self._follows = self._offset
+            self._offset += len(batch)
         return True
 
     def _begin_again(self) -> None:

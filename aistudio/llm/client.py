@@ -53,9 +53,9 @@ class Completion:
 
 
 class _Part(NamedTuple):
-    """What one chunk brought."""
+    """What one chunk brought; `text` is null when it had none, not even an empty one."""
 
-    text: str
+    text: str | None
     model: str
     usage: CompletionUsage | None
     finished: bool
@@ -118,7 +118,8 @@ class ModelClient:
             model: null means `default_model`.
             temperature: null leaves it to the provider.
             max_tokens: upper bound of the answer; null leaves it to the provider.
-            on_text: awaited with every piece of text that is not empty, in order.
+            on_text: awaited with every piece of text from the first that is not empty, in order. Empty
+                ones after it say that the answer goes on.
 
         Raises:
             ModelError: no complete answer came.
@@ -136,9 +137,9 @@ class ModelClient:
                 usage = part.usage or usage
                 finished = finished or part.finished
                 simulated = simulated or part.simulated
-                if part.text:
-                    if first_token_ms is None:
-                        first_token_ms = round((time.monotonic() - started) * 1000)
+                if part.text and first_token_ms is None:
+                    first_token_ms = round((time.monotonic() - started) * 1000)
+                if part.text is not None and first_token_ms is not None:
                     pieces.append(part.text)
                     await on_text(part.text)
         if not finished and usage is None:
@@ -224,8 +225,9 @@ def _read(chunk: ChatCompletionChunk) -> _Part:
         raise ValueError("not a chunk")
     # A usage chunk has no choices, and only one choice is ever asked for.
     choice = chunk.choices[0] if chunk.choices else None
+    text = choice.delta.content if choice and choice.delta else None
     return _Part(
-        text=_encodable(choice.delta.content or "") if choice and choice.delta else "",
+        text=None if text is None else _encodable(text),
         model=chunk.model or "",
         usage=chunk.usage,
         finished=choice is not None and choice.finish_reason is not None,

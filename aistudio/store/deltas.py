@@ -20,6 +20,7 @@ kept AS (
     INSERT INTO delta_chunks (execution_id, node_id, attempt, "offset", owner_id, text)
     SELECT id, :node_id, :attempt, piece.place, owner_id, piece.text
     FROM run CROSS JOIN unnest(CAST(:offsets AS int[]), CAST(:texts AS text[])) AS piece(place, text)
+    WHERE piece.text <> ''
     ON CONFLICT (execution_id, node_id, attempt, "offset") DO UPDATE SET text = excluded.text
 )
 SELECT
@@ -57,7 +58,7 @@ async def append(
 ) -> bool:
     """Keep a piece of text and send it to who listens; `offset` in code points from the attempt's first.
 
-    Nothing happens once the node has an output or the run has ended.
+    An empty piece is sent and not kept. Nothing happens once the node has an output or the run has ended.
 
     Args:
         follows: the offset of the piece sent before this one; null for the first.
@@ -67,7 +68,7 @@ async def append(
         pieces may overlap.
     """
     this = parse_id(execution_id)
-    if this is None or not text:
+    if this is None:
         return True
     pieces = notices.deltas(this, node_id, attempt, offset, text)
     parameters = {

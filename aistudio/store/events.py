@@ -241,7 +241,8 @@ async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) 
     Left out are: a fact that is already there (same key), anything about a node that has settled, everything
     once the run is terminal, and after `execution_cancelling` everything but skips, the settling of nodes
     that had started, and the end, which is then `execution_cancelled` whatever was asked. The row's
-    status, times, error, usage and cost follow in the same transaction. Safe to repeat after a lost connection.
+    status, times, error, usage and cost follow in the same transaction. Safe to repeat after a lost
+    connection.
     """
     this = parse_id(execution_id)
     offered = _offer(events)

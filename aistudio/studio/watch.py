@@ -116,7 +116,7 @@ class _Follower:
         if delta.offset > told:
             return None
         text = delta.text[told - delta.offset :]
-        if not text:
+        if not text and (delta.text or delta.offset < told):
             return []
         self._streams[delta.node_id] = (delta.attempt, told + len(text))
         return [delta.model_copy(update={"offset": told, "text": text})]
@@ -134,7 +134,7 @@ class _Follower:
             whole = Delta(
                 execution_id=self._execution_id, node_id=node_id, attempt=attempt, offset=0, text=text
             )
-            news += self._piece(whole) or []
+            news += (self._piece(whole) or []) if text else []
         return news
 
 

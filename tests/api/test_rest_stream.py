@@ -98,6 +98,26 @@ async def test_a_run_live(server: httpx2.AsyncClient, writing: ModelServer) -> N
     assert whole[0].data == {**final, "events": events}
 
 
+async def test_even_a_word_arrives_in_ten_deltas(
+    server: httpx2.AsyncClient, database_url: str, temporal_address: str
+) -> None:
+    graph = runnable()
+    graph["nodes"][1]["config"]["system_prompt"] = "Answer with one word: boat or car."
+    async with worker_on(database_url, temporal_address, pace=1):
+        url = await start(server, graph, input="It swims on the sea, a boat.")
+        told = await follow(server, url)
+    deltas = [message.data for message in told if message.event == "delta"]
+    assert len(deltas) >= 10
+    assert "".join(delta["text"] for delta in deltas) == "boat"
+    [response] = [
+        message.data["payload"]["output"]["response"]
+        for message in told
+        if message.event == "event"
+        and (message.data["type"], message.data["node_id"]) == ("node_completed", "answer")
+    ]
+    assert response == "boat"
+
+
 async def test_resuming(server: httpx2.AsyncClient, writing: ModelServer) -> None:
     url = await start(server)
     last = (await follow(server, url))[-1].data["sequence"]

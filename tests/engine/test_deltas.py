@@ -14,6 +14,7 @@ class Sent:
     def __init__(self, broken: int = 0) -> None:
         self.pieces: list[tuple[int, str]] = []
         self.kept: set[int] = set()
+        self.follows: list[int | None] = []
         self.broken = broken
         self.arrived = asyncio.Event()
 
@@ -23,6 +24,7 @@ class Sent:
             raise ConnectionError
         whole = follows is None or follows in self.kept
         self.kept.add(offset)
+        self.follows.append(follows)
         self.pieces.append((offset, text))
         self.arrived.set()
         return whole
@@ -57,6 +59,17 @@ async def test_offsets_count_code_points() -> None:
         await sent.arrived.wait()
         await writer.write("x")
     assert sent.pieces == [(0, "😀é"), (2, "x")]
+
+
+async def test_empty_pieces_go_out_too_and_move_nothing() -> None:
+    sent = Sent()
+    async with DeltaWriter(sent) as writer:
+        for piece in ("yes", "", "", "!"):
+            await writer.write(piece)
+            await sent.arrived.wait()
+            sent.arrived.clear()
+    assert sent.pieces == [(0, "yes"), (3, ""), (3, ""), (3, "!")]
+    assert sent.follows == [None, 0, 0, 0]
 
 
 async def test_after_an_error_everything_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ class TestProtocol:
         )
         assert time.monotonic() - started < 6
         assert short.text == "boat"
-        assert heard == list("boat")
+        assert heard == [*"boat", *[""] * (MIN_PIECES - 4)]
         assert len(long.text) > 1_000
         assert short.first_token_ms is not None
         assert short.first_token_ms > 100
@@ -332,7 +332,7 @@ class TestClassification:
     async def test_it_is_the_label_to_the_letter(self) -> None:
         completion, heard = await ask("Answer with one word: tea or coffee.", "A cup of green tea, please")
         assert completion.text == "tea"
-        assert heard == list("tea")
+        assert "".join(heard[:3]) == "tea"
 
     def test_headings_of_earlier_steps_are_no_evidence(self) -> None:
         user = "## Billing and invoices\nThe app crashes with an error on every start.\n\n## Mood\nneutral"

@@ -37,10 +37,12 @@ async def studio_on(database_url: str, temporal_address: str) -> AsyncIterator[S
 
 
 @asynccontextmanager
-async def worker_on(database_url: str, temporal_address: str, **more: Any) -> AsyncIterator[None]:
-    """A worker on these servers; its offline model answers at once, unless the settings name an endpoint."""
+async def worker_on(
+    database_url: str, temporal_address: str, *, pace: float = 0, **more: Any
+) -> AsyncIterator[None]:
+    """A worker on these servers, with the offline model at this pace unless the settings name an endpoint."""
     settings = settings_for(database_url, temporal_address, **more)
-    database, model = Database(database_url), ModelClient(settings, offline_pace=0)
+    database, model = Database(database_url), ModelClient(settings, offline_pace=pace)
     working = asyncio.create_task(run_worker(await connect(settings), database, model, settings))
     try:
         yield

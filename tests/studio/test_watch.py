@@ -136,6 +136,18 @@ async def test_a_snapshot_and_then_what_follows(writer: Writer) -> None:
     assert rest[-1].type is EventType.EXECUTION_COMPLETED  # type: ignore[union-attr]
 
 
+async def test_an_empty_piece_is_passed_on_where_it_fits(writer: Writer) -> None:
+    await writer.say(STARTED, "answer")
+    watching = writer.watch()
+    await take(watching, 1)
+    for offset, text in ((0, "yes"), (3, ""), (0, ""), (3, ""), (3, "!"), (3, "")):
+        await writer.stream(offset, text)
+    await writer.end()
+    rest = [told async for told in watching]
+    pieces = [(told.offset, told.text) for told in rest if isinstance(told, Delta)]
+    assert pieces == [(0, "yes"), (3, ""), (3, ""), (3, "!")]
+
+
 async def test_resuming_after_an_event(writer: Writer) -> None:
     await writer.say(STARTED, "start")
     await writer.complete("start", {"input": ""})
