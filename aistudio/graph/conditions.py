@@ -3,7 +3,6 @@
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, Self
 
@@ -11,6 +10,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from aistudio.graph.definition import Part
 from aistudio.graph.errors import ErrorCode, NodeError
+from aistudio.graph.moments import Moment, parse_moment
 from aistudio.graph.references import as_text, resolve_value, shortened
 
 Operator = Literal[
@@ -31,16 +31,6 @@ Operator = Literal[
 UNARY: frozenset[Operator] = frozenset({"is_empty", "is_not_empty"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HOUR, _SIXTIETH, _FRACTION = r"(?:[01]\d|2[0-3])", r"[0-5]\d", r"(?:[.,]\d+)?"
-# Calendar dates in the extended and in the basic format, never a mixture: fromisoformat alone takes
-# more than the standard, and how much differs between versions of Python.
-_DATE = re.compile(
-    rf"\d{{4}}-\d\d-\d\d(?:T{_HOUR}(?::{_SIXTIETH}(?::{_SIXTIETH}{_FRACTION})?)?"
-    rf"(?:Z|[+-]{_HOUR}(?::{_SIXTIETH})?)?)?"
-    rf"|\d{{8}}(?:T{_HOUR}(?:{_SIXTIETH}(?:{_SIXTIETH}{_FRACTION})?)?"
-    rf"(?:Z|[+-]{_HOUR}(?:{_SIXTIETH})?)?)?",
-    re.ASCII,
-)
 _ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
     "greater_than": operator.gt,
     "less_than": operator.lt,
@@ -158,15 +148,12 @@ def _number(value: JsonValue, condition: Condition) -> Decimal:
     raise _mistyped(value, condition, "a number")
 
 
-def _moment(value: JsonValue, condition: Condition) -> datetime:
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    raise _mistyped(value, condition, "an ISO 8601 date or time such as 2026-01-31 or 2026-01-31T09:30:00Z")
+def _moment(value: JsonValue, condition: Condition) -> Moment:
+    moment = parse_moment(value) if isinstance(value, str) else None
+    if moment is None:
+        wanted = "an ISO 8601 date or time such as 2026-01-31 or 2026-01-31T09:30:00Z"
+        raise _mistyped(value, condition, wanted)
+    return moment
 
 
 def _mistyped(value: JsonValue, condition: Condition, wanted: str) -> NodeError:
