@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
@@ -63,6 +64,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StudioError, _studio_error)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _bug)
 
 
@@ -106,6 +108,11 @@ def _methods(request: Request) -> set[str]:
         if route.matches(scope)[0] is not Match.NONE
         for method in route.methods or ()
     }
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    # Nobody hears this; but it is no bug either, and belongs in no log.
+    return refuse(400, "malformed_json", "The body broke off.")
 
 
 async def _bug(request: Request, error: Exception) -> Response:
