@@ -15,11 +15,11 @@ NAMESPACES = ("nodes", "trigger", "variables", "global")
 # a `{{` left open is plain text and may not swallow the reference after it.
 _REFERENCE = re.compile(
     r"""
-    \{\{[ \t]*+
+    \{\{\s*+
     (?:
         (?P<namespace>\w++) (?P<path>(?:\.[\w-]++)++)
-        (?: [ \t]*+(?P<optional>\?) | [ \t]*+\|[ \t]*+default[ \t]*+:[ \t]*+'(?P<default>[^']*)' )?
-        [ \t]*+\}\}
+        (?: \s*+(?P<optional>\?) | \s*+\|\s*+default\s*+:\s*+'(?P<default>[^']*)' )?
+        \s*+\}\}
     |
         \w++\. (?:(?!\{\{|\}\}).)*+ \}\}
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ SCOPE: dict[str, Any] = {
         ("trigger.input}}", "trigger.input}}"),
         ("{{trigger .input}}", "{{trigger .input}}"),
         ("{{#if x}}", "{{#if x}}"),
-        ("{{\ntrigger.input}}", "{{\ntrigger.input}}"),
+        ("A{{\ntrigger.input}}B", "Athe inputB"),
     ],
 )
 def test_resolve(text: str, value: str) -> None:
@@ -182,8 +183,9 @@ def test_what_is_missing_is_an_error_unless_a_modifier_stands_in(text: str) -> N
         "{{nodes.a | default:'x' | upper}}",
         "{{nodes.a | Default:'x'}}",
         "{{nodes.a || default:'x'}}",
-        "{{nodes.a\n}}",
         "{{nodes.a\n\nmore\n}}",
+        "{{\nnodes.a\nb}}",
+        "{{\xa0nodes.a\xa0b}}",
         "{{nodes.a} }}",
         "{{nodes.a {b} }}",
         "{{1.+}}",
@@ -197,6 +199,33 @@ def test_malformed(text: str) -> None:
         with pytest.raises(NodeError) as caught:
             resolving(text, SCOPE)
         assert caught.value.code is ErrorCode.UNRESOLVED_REFERENCE
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "\xa0", "\u2003", "\u3000", "\u2028", " \n \xa0"])
+def test_any_white_space_is_a_blank(blank: str) -> None:
+    def spaced(*pieces: str) -> str:
+        return "{{" + "".join(f"{blank}{piece}" for piece in pieces) + blank + "}}"
+
+    texts = {
+        spaced("trigger.input"): "the input",
+        spaced("trigger.none", "?"): "",
+        spaced("trigger.none", "|", "default", ":", "'so'"): "so",
+    }
+    for text, value in texts.items():
+        assert len(find(text)) == 1
+        assert find_malformed(text) == []
+        assert resolve(f"A{text}B", SCOPE) == f"A{value}B"
+        assert resolve_value(text, SCOPE) == value
+    broken = spaced("trigger.input", "x")
+    assert find(broken) == []
+    assert find_malformed(broken) == [broken]
+
+
+@pytest.mark.parametrize("piece", ["{{\n", "{{ \xa0", "{{a.b \n", "{{a.b |\n", "{{a.b | default:\n", "\n"])
+def test_a_long_text_is_read_in_a_moment(piece: str) -> None:
+    began = time.process_time()
+    assert find("{{" + piece * 100_000) == []
+    assert time.process_time() - began < 2
 
 
 def test_malformed_ends_where_another_reference_begins() -> None:
