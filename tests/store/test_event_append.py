@@ -278,7 +278,7 @@ async def test_a_run_that_does_not_exist_takes_nothing(database: Database, run_i
 
 
 async def test_attempts_are_counted(database: Database, run_id: str) -> None:
-    assert await attempts.of(database, run_id, "a\0") == Attempts(last=0, failed=0)
+    assert await attempts.of(database, run_id, "a\0") == Attempts(last=0, failed=0, settled=False)
     offered = [
         started("a\0"),
         of_node(EventType.NODE_RETRYING, "a\0"),
@@ -287,7 +287,7 @@ async def test_attempts_are_counted(database: Database, run_id: str) -> None:
         started("b", 7),
     ]
     await events.append(database, run_id, offered)
-    assert await attempts.of(database, run_id, "a\0") == Attempts(last=3, failed=1)
+    assert await attempts.of(database, run_id, "a\0") == Attempts(last=3, failed=1, settled=False)
 
 
 async def test_one_transaction_can_span_several_calls(database: Database) -> None:
