@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import from_json
 
+from aistudio.api.grammar import is_json
 from aistudio.studio.errors import StudioError, invalid_request
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,7 +57,7 @@ def _well_formed(raw: bytes) -> bool:
     try:
         json.loads(raw.decode(), parse_constant=_refuse, parse_int=str)
     except RecursionError:
-        return True
+        return is_json(raw.decode())
     except ValueError:
         return False
     return True
