@@ -23,7 +23,7 @@ from aistudio.api.responses import Json, encode
 from aistudio.api.stream import EventStream, message
 from aistudio.graph.events import Delta, Event, ExecutionStatus
 from aistudio.studio.actor import Actor
-from aistudio.studio.errors import StudioError
+from aistudio.studio.errors import StudioError, invalid_request
 from aistudio.studio.runs import event_view
 from aistudio.studio.studio import Studio
 from aistudio.studio.views import EventPage, ExecutionSummary, ExecutionView, Page
@@ -94,14 +94,19 @@ async def execute_workflow(
     actor: CurrentActor,
     idempotency_key: Annotated[
         str | None,
-        Header(min_length=1, max_length=255, description="The same key and body run once in 24 hours."),
+        Header(
+            json_schema_extra={"minLength": 1, "maxLength": 255},
+            description="The same key and body run once in 24 hours.",
+        ),
     ] = None,
 ) -> Json:
     """Start a run."""
     try:
+        if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
+            raise invalid_request("header.idempotency-key", "A key has 1 to 255 characters.")
         body = await read_body(request, ExecuteBody)
     except StudioError:
-        # That there is no such workflow outranks what is wrong with the body.
+        # That there is no such workflow outranks what is wrong with the request.
         await studio.workflows.get(actor, workflow_id)
         raise
     execution_id = await studio.executions.start(
