@@ -112,7 +112,8 @@ const withoutQueue = (nodes) =>
 
 const foldEvent = (run, event) => {
   if (event.sequence <= run.sequence) return run;
-  const stops = event.type === "execution_cancelling" || (event.type === "node_failed" && !event.payload.absorbed);
+  const ends = event.type === "execution_cancelling" || TERMINAL.has(EXECUTION_STATUS[event.type]);
+  const stops = ends || (event.type === "node_failed" && !event.payload.absorbed);
   const nodes = stops ? withoutQueue(run.nodes) : { ...run.nodes };
   if (event.node_id) nodes[event.node_id] = foldNode(nodeRun(run, event.node_id), event);
   return { ...run, ...foldExecution(run, event), nodes, sequence: event.sequence, log: [...run.log, event] };
