@@ -157,9 +157,9 @@ async def test_the_next_attempt_comes_when_it_was_announced(real_studio: Studio)
     ):
         announced = datetime.fromisoformat(retrying.payload["next_attempt_at"])
         written = datetime.fromisoformat(retrying.timestamp)
-        assert abs((announced - written).total_seconds() - seconds) < 0.2
+        assert abs((announced - written).total_seconds() - seconds) < 0.8
         late = datetime.fromisoformat(started.timestamp) - announced
-        assert 0 <= late.total_seconds() < (1.5 if seconds else 0.9)
+        assert 0 <= late.total_seconds() < (2.5 if seconds else 1.0)
 
 
 async def test_the_run_is_failed_in_temporal_too(studio: Studio) -> None:
