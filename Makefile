@@ -9,6 +9,9 @@ INSTALLED := $(VENV)/installed-$(firstword $(shell cat $(LOCK) pyproject.toml | 
 # Without bytecode every start compiles a hundred thousand lines again.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Tests that kill what they start, and wait until it is back.
+KILLING := tests/chaos tests/embedded/test_supervisor.py tests/embedded/test_development.py
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run serve check test chaos bench smoke-live lock
 
@@ -28,10 +31,10 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(INSTALLED) ## tests, with real servers and a real browser
-	@$(BIN)/python -m pytest --ignore=tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(KILLING)) $(ARGS)
 
 chaos: $(INSTALLED) ## crash tests: everything is killed, together and one by one, in the middle of runs
-	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest $(KILLING) $(ARGS)
 
 bench: $(INSTALLED) ## how fast it is, as a table and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)
