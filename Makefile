@@ -44,6 +44,8 @@ smoke-live: $(INSTALLED) ## one template over the real model endpoint; needs a k
 
 lock: $(INSTALLED) ## write the locked requirements anew from pyproject.toml
 	@$(BIN)/uv pip compile -q $(UPGRADE) $(LOCK_OPTIONS) pyproject.toml -o deploy/requirements/base.txt
+	@$(BIN)/uv pip compile -q $(UPGRADE) $(LOCK_OPTIONS) --extra build \
+	  -c deploy/requirements/base.txt pyproject.toml -o deploy/requirements/build.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) $(LOCK_OPTIONS) --extra embedded --extra dev \
 	  -c deploy/requirements/base.txt pyproject.toml -o $(LOCK)
 

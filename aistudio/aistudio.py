@@ -46,6 +46,7 @@ async def lifespan() -> AsyncIterator[None]:
             except DatabaseUnavailable as error:
                 logger.warning("PostgreSQL is away, so nothing is served but that sentence: %s", error)
                 tasks.append(asyncio.create_task(upgrade_later(url)))
+            logger.info("Serving")
             yield
         finally:
             for task in tasks:

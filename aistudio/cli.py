@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -14,8 +16,10 @@ from pydantic_settings import SettingsError
 from aistudio import logs
 from aistudio.embedded.processes import EmbeddedError
 from aistudio.embedded.supervisor import supervise
-from aistudio.embedded.web import Program, production, reflex_run
+from aistudio.embedded.web import Program, finished_build, production, reflex_run, serving
 from aistudio.settings import Settings, settings
+
+ALIVE_SECONDS = 5
 
 
 @click.group()
@@ -42,12 +46,33 @@ def serve(host: str, port: int) -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="The port of API and page events.")
+def backend(host: str, port: int) -> None:
+    """Serve the API and the page's events, on servers the environment names. A web server has the page."""
+    _require(_settings(), "DATABASE_URL", "TEMPORAL_ADDRESS")
+    command = serving(host, port)
+    os.execve(command[0], command, {**os.environ, **finished_build()})
+
+
+@main.command()
+@click.option(
+    "--drain",
+    default=20.0,
+    show_default=True,
+    help="Seconds that what is running may take to end when the worker is told to stop.",
+)
+@click.option(
+    "--alive",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"A file to touch every {ALIVE_SECONDS} s, for whoever watches over the worker.",
+)
+def worker(drain: float, alive: Path | None) -> None:
     """Work on runs until told to stop. Waits for PostgreSQL, its schema and Temporal."""
     configuration = _settings()
     _require(configuration, "DATABASE_URL", "TEMPORAL_ADDRESS")
     logs.configure(configuration.log_format)
-    asyncio.run(_work(configuration))
+    asyncio.run(_work(configuration, timedelta(seconds=drain), alive))
 
 
 @main.command()
@@ -66,7 +91,7 @@ def migrate() -> None:
     click.echo("The schema is up to date.")
 
 
-async def _work(configuration: Settings) -> None:
+async def _work(configuration: Settings, drain: timedelta, alive: Path | None) -> None:
     # Imported here: the other commands start servers and need none of it.
     from aistudio.engine.worker import work
 
@@ -74,10 +99,21 @@ async def _work(configuration: Settings) -> None:
     assert this is not None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, this.cancel)
+    touching = None if alive is None else asyncio.create_task(_touch(alive))
     try:
-        await work(configuration)
+        await work(configuration, drain)
     except asyncio.CancelledError:
         click.echo("aistudio: The worker has stopped.", err=True)
+    finally:
+        if touching is not None:
+            touching.cancel()
+
+
+async def _touch(alive: Path) -> None:
+    # On the event loop on purpose: when that hangs, so does this.
+    while True:
+        alive.touch()
+        await asyncio.sleep(ALIVE_SECONDS)
 
 
 def supervised(program: Program) -> NoReturn:
@@ -116,7 +152,7 @@ def _require(configuration: Settings, *names: str) -> None:
     missing = [name for name in names if getattr(configuration, name.lower()) is None]
     if missing:
         raise click.ClickException(
-            f"{' and '.join(missing)} must be set: a worker has no servers of its own."
+            f"{' and '.join(missing)} must be set: this command has no servers of its own."
         )
 
 

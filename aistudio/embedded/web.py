@@ -133,21 +133,29 @@ def reflex_run(arguments: Sequence[str]) -> Program:
     )
 
 
+def serving(host: str, port: int) -> list[str]:
+    """The command of the server that production uses, in front of the whole application."""
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--log-level", "warning"),
+        *("--host", host, "--port", str(port), "--workers-kill-timeout", "10"),
+        "aistudio.aistudio:app",
+    ]
+
+
+def finished_build() -> dict[str, str]:
+    """What makes Reflex serve a build that is there already, and make none."""
+    from reflex_base.environment import environment as reflex
+
+    return {reflex.REFLEX_ENV_MODE.name: "prod", reflex.REFLEX_SKIP_COMPILE.name: "true"}
+
+
 def production(host: str, port: int) -> Program:
     """The program behind `aistudio serve`: page, API and worker on one port, from a build made once."""
     from reflex_base.environment import environment as reflex
 
     return Program(
-        command=[
-            *(sys.executable, "-m", "granian", "--interface", "asgi", "--factory", "--log-level", "warning"),
-            *("--host", host, "--port", str(port), "--workers-kill-timeout", "10"),
-            "aistudio.aistudio:app",
-        ],
-        environment={
-            reflex.REFLEX_ENV_MODE.name: "prod",
-            reflex.REFLEX_SKIP_COMPILE.name: "true",
-            reflex.REFLEX_MOUNT_FRONTEND_COMPILED_APP.name: "true",
-        },
+        command=serving(host, port),
+        environment={**finished_build(), reflex.REFLEX_MOUNT_FRONTEND_COMPILED_APP.name: "true"},
         host=host,
         port=port,
         page_port=port,

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 ACTIVITIES_AT_ONCE = 200
 RUNS_IN_MEMORY = 500
 # Short pieces of work end by themselves; a model call is cut off and made again by the next worker.
-GRACE = timedelta(seconds=2)
+SHORT_DRAIN = timedelta(seconds=2)
 # Also what a cancel waits for when the server cannot push it.
 HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 # After a crash, decisions that were meant for the lost worker wait this long until another takes them.
@@ -42,13 +42,16 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 
 
-async def work(settings: Settings) -> None:
-    """Work on the servers that the settings name until cancelled; whatever breaks it, it begins anew."""
+async def work(settings: Settings, drain: timedelta = SHORT_DRAIN) -> None:
+    """Work on the servers that the settings name until cancelled; whatever breaks it, it begins anew.
+
+    When it is cancelled, what is running may take `drain` to end.
+    """
     assert settings.database_url is not None
     database, model = Database(settings.database_url.get_secret_value()), ModelClient(settings)
 
     async def once() -> None:
-        await run_worker(await connect(settings), database, model, settings)
+        await run_worker(await connect(settings), database, model, settings, drain=drain)
 
     try:
         await _for_ever(once)
@@ -63,10 +66,11 @@ async def run_worker(
     model: ModelClient,
     settings: Settings,
     kinds: Mapping[str, NodeKind] | None = None,
+    drain: timedelta = SHORT_DRAIN,
 ) -> None:
     """Work until cancelled: wait for the schema, run nodes, and look after runs that were left behind.
 
-    What was running when it is cancelled goes on in the next worker.
+    What has not ended `drain` after it is cancelled goes on in the next worker.
     """
     tools = Tools(
         database=database,
@@ -76,11 +80,11 @@ async def run_worker(
     )
     await wait_for_schema(database)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_for_ever(lambda: build_worker(client, tools).run()))
+        group.create_task(_for_ever(lambda: build_worker(client, tools, drain).run()))
         group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
 
 
-def build_worker(client: Client, tools: Tools) -> Worker:
+def build_worker(client: Client, tools: Tools, drain: timedelta = SHORT_DRAIN) -> Worker:
     """The Temporal worker, not yet running."""
     activities = Activities(tools)
     return Worker(
@@ -94,7 +98,7 @@ def build_worker(client: Client, tools: Tools) -> Worker:
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         sticky_queue_schedule_to_start_timeout=LOST_WORKER,
-        graceful_shutdown_timeout=GRACE,
+        graceful_shutdown_timeout=drain,
         # Else Temporal would repeat what fails for ever, and the run would look alive.
         workflow_failure_exception_types=[Exception],
     )

@@ -52,6 +52,7 @@ def upgrade(url: str) -> None:
             config = _config()
             config.attributes["connection"] = connection
             apply_missing(config, "head")
+            logger.info("The database's schema is at revision %s", connection.execute(APPLIED).scalar_one())
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(reason(error)) from error
