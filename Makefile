@@ -11,9 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Tests that kill what they start, and wait until it is back.
 KILLING := tests/chaos tests/embedded/test_supervisor.py tests/embedded/test_development.py
+# Tests that need a Docker engine.
+DEPLOYING := tests/deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve check test chaos bench smoke-live lock
+.PHONY: help setup run serve check test chaos test-deploy bench smoke-live lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,10 +33,14 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	@$(BIN)/lint-imports --no-cache
 
 test: $(INSTALLED) ## tests, with real servers and a real browser
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(KILLING)) $(ARGS)
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(KILLING) $(DEPLOYING)) $(ARGS)
 
 chaos: $(INSTALLED) ## crash tests: everything is killed, together and one by one, in the middle of runs
 	@$(BIN)/python -m pytest $(KILLING) $(ARGS)
+
+test-deploy: $(INSTALLED) ## the deployment on a real Docker engine, which is installed for it (as root)
+	@tests/deploy/install_engine.sh
+	@$(BIN)/python -m pytest $(DEPLOYING) $(ARGS)
 
 bench: $(INSTALLED) ## how fast it is, as a table and as JSON in benchmarks/results/
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""What a web server must know of the built page: its addresses and its policy, as a piece of nginx configuration."""
+"""What nginx must know of the built page, its addresses and its policy, as a piece of configuration."""
 
 import json
 import re

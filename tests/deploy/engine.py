@@ -68,7 +68,9 @@ class Engine:
     ) -> str:
         """What a command prints that talks to this engine."""
         done = self.attempt(command, timeout=timeout, cwd=cwd)
-        assert done.returncode == 0, f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-6000:]}"
+        assert done.returncode == 0, (
+            f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout[-6000:]}"
+        )
         return done.stdout
 
     def attempt(
