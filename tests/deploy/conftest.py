@@ -5,6 +5,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -19,6 +20,8 @@ __all__ = ["browser", "page"]
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose"
 PROJECT = "aistudio"
+T = TypeVar("T")
+
 # What the runbook's `up` may take once the images are there.
 UP_SECONDS = 120
 
@@ -91,7 +94,7 @@ class Deployment:
         return until(ended, timeout, f"end of run {execution_id}")
 
 
-def until[T](look: Callable[[], T | None], timeout: float, what: str) -> T:
+def until(look: Callable[[], T | None], timeout: float, what: str) -> T:
     """What `look` finds, as soon as it finds something."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -156,7 +159,7 @@ def deployment(
 
 
 def overlay_working_tree(engine: Engine, checkout: Path) -> None:
-    """Bring what is changed and not committed into the copy, as a developer expects; in CI there is nothing."""
+    """Bring what is changed and not committed into the copy, as a developer expects; CI has nothing such."""
     files = "git ls-files -z --cached --others --exclude-standard"
     copy = f"{files} | tar --null -T - --ignore-failed-read -c | tar -C '{checkout}' -x"
     engine.run(["bash", "-euc", copy], cwd=ROOT)

@@ -1,4 +1,4 @@
-"""A real Docker engine: the one that answers already, or Debian's, started here and ended with everything in it."""
+"""A real Docker engine: the one that answers already, or Debian's, started here and ended with all it has."""
 
 import os
 import re

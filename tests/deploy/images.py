@@ -1,4 +1,4 @@
-"""The images that deploy/ names: the real ones where a registry can be reached, else stand-ins made of Debian."""
+"""The images that deploy/ names: the real ones where a registry answers, else stand-ins made of Debian."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ TARGETS = {
 
 
 def named() -> list[str]:
-    """Every image the deployment is made of, as REPOSITORY:TAG; those of profiles for people's eyes are left out."""
+    """Every image the deployment is made of, as REPOSITORY:TAG; without Temporal's page, for people's eyes."""
     compose = (ROOT / "deploy" / "compose" / "compose.yaml").read_text()
     found = re.findall(r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     found += re.findall(r"^ +image: ([^$\s]+)$", compose, re.MULTILINE)

@@ -18,8 +18,8 @@ SHELL = sorted(
 )
 YAML = ["deploy", ".github"]
 YAML_RULES = (
-    "{extends: default, rules: {line-length: {max: 130}, document-start: disable, braces: {max-spaces-inside: 1}, "
-    "truthy: {check-keys: false}}}"
+    "{extends: default, rules: {line-length: {max: 130}, document-start: disable, "
+    "braces: {max-spaces-inside: 1}, truthy: {check-keys: false}}}"
 )
 LINTERS = {
     "hadolint": ["hadolint", "Dockerfile"],
