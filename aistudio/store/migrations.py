@@ -9,8 +9,7 @@ import psycopg
 from alembic.command import upgrade as apply_missing
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -37,8 +36,10 @@ HAS_VERSIONS = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 def upgrade(url: str) -> None:
     """Apply every migration that is missing, in one transaction; blocks, so call it in a thread.
 
-    Of several processes one migrates and the others wait for it. Raises DatabaseUnavailable when PostgreSQL
-    is away, and MigrationError when a migration fails: then nothing has changed.
+    Of several processes one migrates and the others wait for it. A database that a newer version has migrated
+    is left as it is: every migration leaves it usable by the version before, so that one can go back. Raises
+    DatabaseUnavailable when PostgreSQL is away, and MigrationError when a migration fails: then nothing has
+    changed.
     """
     if not (SCRIPTS / "env.py").is_file():
         raise MigrationError(f"There are no migrations in {SCRIPTS}: AI Studio is not installed whole.")
@@ -49,10 +50,14 @@ def upgrade(url: str) -> None:
         with connection, connection.begin():
             connection.execute(LIMIT_WAIT, {"wait": LOCK_WAIT})
             connection.execute(TAKE_LOCK, {"key": LOCK_KEY})
+            unknown = _applied(connection) - _revisions().keys()
+            if unknown:
+                logger.warning("The database's schema is of a newer version: %s", ", ".join(sorted(unknown)))
+                return
             config = _config()
             config.attributes["connection"] = connection
             apply_missing(config, "head")
-            logger.info("The database's schema is at revision %s", connection.execute(APPLIED).scalar_one())
+            logger.info("The database's schema is at revision %s", ", ".join(_applied(connection)))
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseUnavailable(reason(error)) from error
@@ -61,10 +66,6 @@ def upgrade(url: str) -> None:
                 "Another process has been migrating the database for two minutes."
             ) from error
         raise MigrationError(f"The database could not be migrated: {reason(error)}") from error
-    except CommandError as error:
-        raise MigrationError(
-            f"The database does not fit this version of AI Studio, perhaps a newer one made it: {error}"
-        ) from error
     except Exception as error:
         raise MigrationError(
             f"The database could not be migrated: {type(error).__name__}: {error}"
@@ -95,7 +96,7 @@ async def schema_is_current(database: Database) -> bool:
         if not (await connection.execute(HAS_VERSIONS)).scalar_one():
             return False
         applied = (await connection.execute(APPLIED)).scalars().all()
-    return bool(applied) and not set(applied) & _outdated()
+    return bool(applied) and all(_revisions().get(revision, True) for revision in applied)
 
 
 async def wait_for_schema(database: Database) -> None:
@@ -114,6 +115,12 @@ async def wait_for_schema(database: Database) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
+def _applied(connection: Connection) -> frozenset[str]:
+    if not connection.execute(HAS_VERSIONS).scalar_one():
+        return frozenset()
+    return frozenset(connection.execute(APPLIED).scalars())
+
+
 def _config() -> Config:
     config = Config()
     # ConfigParser would take a percent sign in the path for its own.
@@ -122,6 +129,7 @@ def _config() -> Config:
 
 
 @cache
-def _outdated() -> frozenset[str]:
+def _revisions() -> dict[str, bool]:
+    """Every revision this code knows, and whether it is the newest."""
     scripts = ScriptDirectory.from_config(_config())
-    return frozenset(script.revision for script in scripts.walk_revisions() if not script.is_head)
+    return {script.revision: script.is_head for script in scripts.walk_revisions()}

@@ -25,7 +25,7 @@ TARGETS = {
 
 
 def named() -> list[str]:
-    """Every image the deployment is made of, as REPOSITORY:TAG; without Temporal's page, for people's eyes."""
+    """Every image the deployment is made of, as REPOSITORY:TAG; without Temporal's own page."""
     compose = (ROOT / "deploy" / "compose" / "compose.yaml").read_text()
     found = re.findall(r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     found += re.findall(r"^ +image: ([^$\s]+)$", compose, re.MULTILINE)
