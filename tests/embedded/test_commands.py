@@ -44,11 +44,14 @@ def test_a_worker_beside_the_web_process_does_the_work_and_ends_when_told(
     own_servers: dict[str, str], tmp_path: Path
 ) -> None:
     product = Serving(tmp_path / "home", own_servers)
-    worker = Supervised(aistudio("worker"), tmp_path / "home", tmp_path / "worker.log", own_servers)
+    alive = tmp_path / "alive"
+    command = aistudio("worker", "--alive", str(alive))
+    worker = Supervised(command, tmp_path / "home", tmp_path / "worker.log", own_servers)
     try:
         product.wait_until_healthy(240)
         execution = product.execute(product.create("sales-inquiry-pipeline"), "Hello, we are a school.")
         assert product.finish(execution)["status"] == "completed"
+        assert alive.exists()
         worker.terminate(signal.SIGTERM)
         assert worker.wait() == 0
         assert "Traceback" not in worker.output
@@ -61,6 +64,7 @@ def test_a_worker_beside_the_web_process_does_the_work_and_ends_when_told(
     ("arguments", "env", "sentence"),
     [
         (["worker"], {}, "DATABASE_URL and TEMPORAL_ADDRESS must be set"),
+        (["backend"], {"TEMPORAL_ADDRESS": "127.0.0.1:1"}, "DATABASE_URL must be set"),
         (["migrate"], {}, "DATABASE_URL is not set"),
         (["migrate"], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "127.0.0.1"),
         (["serve"], {"LOG_FORMAT": "xml"}, "LOG_FORMAT"),
