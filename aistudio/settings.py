@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, JsonValue, SecretStr
+from pydantic import Field, JsonValue, NonNegativeInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     )
     global_variables: dict[str, JsonValue] = Field(
         default={}, description="JSON object behind {{global.…}}. Never secrets."
+    )
+    trust_proxy: NonNegativeInt = Field(
+        default=0,
+        description=(
+            "How many trusted proxies every request passes, each of which adds to X-Forwarded-For. With 0 "
+            "the header is ignored, and the client is whoever connects."
+        ),
     )
     aistudio_home: Path = Field(
         default=Path(".aistudio"), description="Where the embedded servers keep their data."

@@ -12,7 +12,10 @@ from aistudio.engine.worker import run_worker
 from aistudio.llm.client import ModelClient
 from aistudio.settings import Settings
 from aistudio.store.database import Database
+from aistudio.studio.actor import local
 from aistudio.studio.studio import Studio, open_studio
+
+LOCAL = local("127.0.0.1")
 
 NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 NOWHERE_TEMPORAL = "127.0.0.1:1"
