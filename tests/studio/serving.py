@@ -33,9 +33,9 @@ def settings_for(database_url: str, temporal_address: str, **more: Any) -> Setti
 
 
 @asynccontextmanager
-async def studio_on(database_url: str, temporal_address: str) -> AsyncIterator[Studio]:
-    """A studio on these servers."""
-    async with open_studio(settings_for(database_url, temporal_address)) as studio:
+async def studio_on(database_url: str, temporal_address: str, **more: Any) -> AsyncIterator[Studio]:
+    """A studio on these servers, with more settings."""
+    async with open_studio(settings_for(database_url, temporal_address, **more)) as studio:
         yield studio
 
 
