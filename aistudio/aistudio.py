@@ -22,6 +22,7 @@ from aistudio.store.errors import DatabaseUnavailable
 from aistudio.store.migrations import upgrade, upgrade_later
 from aistudio.studio.catalog import Catalog, model_view
 from aistudio.studio.studio import open_studio
+from aistudio.ui.address import ClientAddress
 from aistudio.ui.headers import SecurityHeaders
 from aistudio.ui.origin import SameOrigin
 from aistudio.ui.pages import add_pages, loading, overlay
@@ -54,6 +55,7 @@ async def lifespan() -> AsyncIterator[None]:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
+client_address = partial(ClientAddress, hops=settings().trust_proxy)
 same_origin = partial(SameOrigin, local=bool(os.environ.get(LOCAL)))
 app = rx.App(
     stylesheets=["/tokens.css", "/studio.css"],
@@ -61,7 +63,7 @@ app = rx.App(
     html_lang="en",
     hydrate_fallback=loading,
     toaster=rx.toast.provider(position="bottom-left", close_button=True),
-    api_transformer=[partial(UnderApi, create_api(current)), same_origin, SecurityHeaders],
+    api_transformer=[partial(UnderApi, create_api(current)), same_origin, SecurityHeaders, client_address],
 )
 app.app_wraps[5, "Overlay"] = lambda stateful: overlay()
 app.register_lifespan_task(lifespan)

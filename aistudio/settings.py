@@ -3,8 +3,9 @@
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, SecretStr
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,7 +17,10 @@ class Settings(BaseSettings):
     are read by `temporalio.envconfig` and are not repeated here.
     """
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    # What is refused may be a URL with a password in it, and refusals are logged.
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -51,6 +55,26 @@ class Settings(BaseSettings):
     global_variables: dict[str, JsonValue] = Field(
         default={}, description="JSON object behind {{global.…}}. Never secrets."
     )
+    rate_limit_execute_per_minute: PositiveInt | None = Field(
+        default=None, description="How many runs one client may start within a minute. Unset: any number."
+    )
+    rate_limit_execute_per_day: PositiveInt | None = Field(
+        default=None, description="How many runs one client may start within 24 hours. Unset: any number."
+    )
+    trust_proxy: NonNegativeInt = Field(
+        default=0,
+        description=(
+            "How many trusted proxies every request passes, each of which adds to X-Forwarded-For. With 0 "
+            "the header is ignored, and the client is whoever connects."
+        ),
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description=(
+            "Redis, as redis://user:password@host:6379/0 (or rediss://, unix://), where several web "
+            "processes count together. Unset: each counts for itself."
+        ),
+    )
     aistudio_home: Path = Field(
         default=Path(".aistudio"), description="Where the embedded servers keep their data."
     )
@@ -61,6 +85,30 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How log lines look: text for people, json for collectors."
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _names_a_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _is_redis(url.get_secret_value()):
+            raise ValueError("This is not a Redis URL, which looks like redis://host:6379/0.")
+        return url
+
+
+def _is_redis(url: str) -> bool:
+    # Imported here: whoever names no Redis need not wait for it.
+    from redis.asyncio import ConnectionPool
+    from redis.exceptions import RedisError
+
+    try:
+        place = urlsplit(url)
+        # An option in the query that does not exist is noticed no earlier.
+        ConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, RedisError):
+        return False
+    if place.scheme == "unix":
+        return bool(place.path)
+    number = place.path.removeprefix("/")
+    return bool(place.hostname) and (not number or number.isdecimal())
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.settings import Settings
+from tests.support.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from aistudio.store.database import Database
@@ -45,6 +46,22 @@ def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.start()
     yield server.address
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_of_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis server of this session's own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_of_session: RedisServer) -> str:
+    """The URL of an empty Redis."""
+    redis_of_session.forget()
+    return redis_of_session.url
 
 
 @pytest.fixture(scope="session")

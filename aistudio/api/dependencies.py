@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from aistudio.studio.actor import LOCAL, Actor
+from aistudio.studio.actor import Actor, local
 from aistudio.studio.studio import Studio
 
 
@@ -13,8 +13,9 @@ def _studio(request: Request) -> Studio:
     return studio
 
 
-def _actor() -> Actor:
-    return LOCAL
+def _actor(request: Request) -> Actor:
+    assert request.client is not None, "ClientAddress gives every request its client"
+    return local(request.client.host)
 
 
 # An id is read as text, so that one that is no UUID is not found rather than invalid.

@@ -27,7 +27,15 @@ MEANINGS = {
     409: "The state does not allow it; `code` says which.",
     413: "`too_large`: the body is over 2 MiB, or the run's input over 256 KiB.",
     422: "`invalid_request`: some part is not what it must be; `details.errors` says where.",
-    503: "`unavailable`: PostgreSQL or Temporal is down; the message says which.",
+    429: "`rate_limited`: this client has started as many runs as it may for now.",
+    503: "`unavailable`: PostgreSQL, Temporal or Redis is down; the message says which.",
+}
+
+# What comes beside the body, as OpenAPI tells it.
+HEADERS = {
+    429: {
+        "Retry-After": {"description": "Seconds until it can.", "schema": {"type": "integer", "minimum": 1}}
+    }
 }
 
 
@@ -42,7 +50,11 @@ class Error(BaseModel):
 def refusals(*statuses: int, **meanings: str) -> dict[int | str, dict[str, Any]]:
     """The refusals of an operation, for OpenAPI; `s409="…"` says what 409 means there."""
     return {
-        status: {"model": Error, "description": meanings.get(f"s{status}", MEANINGS[status])}
+        status: {
+            "model": Error,
+            "description": meanings.get(f"s{status}", MEANINGS[status]),
+            **({"headers": HEADERS[status]} if status in HEADERS else {}),
+        }
         for status in statuses
     }
 
@@ -70,7 +82,9 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _studio_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, StudioError)
-    return refuse(error.status, error.code, error.message, error.details)
+    wait = error.details.get("retry_after_seconds")
+    headers = None if wait is None else {"retry-after": str(wait)}
+    return refuse(error.status, error.code, error.message, error.details, headers)
 
 
 async def _invalid_parameters(request: Request, error: Exception) -> Response:

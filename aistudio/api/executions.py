@@ -80,6 +80,7 @@ SERVER_SENT_EVENT = {
         409,
         413,
         422,
+        429,
         503,
         s409="`not_published`: there is no published version.",
         s422="`invalid_request`: some part is not what it must be; `invalid_graph`: `details.problems` says "

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -88,11 +89,13 @@ async def create(
     has_input: bool = False,
     rerun_of: str | None = None,
     claim: Claim | None = None,
+    admission: AbstractAsyncContextManager[None] | None = None,
 ) -> tuple[str, bool]:
     """A new run with its snapshot and `execution_started`, in one transaction: (its id, True).
 
     With a claim that an earlier or concurrent request already used: (that one's run, False) and nothing is
-    written. Raises IdempotencyMismatch.
+    written. The admission is entered once the claim is won and left when everything is written but not yet
+    committed: raising in either place it refuses the run, and nothing is there. Raises IdempotencyMismatch.
     """
     execution_id = str(uuid.uuid4())
     values = {
@@ -110,8 +113,9 @@ async def create(
             earlier = await idempotency.take(connection, owner_id, claim, execution_id)
             if earlier is not None:
                 return earlier, False
-        await connection.execute(CREATE, values)
-        await events.append(connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED)])
+        async with admission or nullcontext():
+            await connection.execute(CREATE, values)
+            await events.append(connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED)])
     return execution_id, True
 
 

@@ -21,6 +21,7 @@ from aistudio.store.idempotency import Claim
 from aistudio.studio.actor import Actor
 from aistudio.studio.drafts import check_input, validated
 from aistudio.studio.errors import StudioError, invalid_request, not_found, unavailable
+from aistudio.studio.rate_limit import RateLimit
 from aistudio.studio.runs import event_view, read_run, summarize
 from aistudio.studio.servers import answering
 from aistudio.studio.views import EventPage, ExecutionSummary, ExecutionView, Page
@@ -34,11 +35,14 @@ EVENTS_PER_PAGE = 1_000
 class Executions:
     """What an actor can do with runs. Every method may raise StudioError."""
 
-    def __init__(self, database: Database, hub: Hub, engine: Engine, kinds: Kinds) -> None:
+    def __init__(
+        self, database: Database, hub: Hub, engine: Engine, kinds: Kinds, rate_limit: RateLimit
+    ) -> None:
         self._database = database
         self._hub = hub
         self._engine = engine
         self._kinds = kinds
+        self._rate_limit = rate_limit
 
     async def start(
         self,
@@ -49,7 +53,7 @@ class Executions:
         input: str | dict[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> str:
-        """Start a run and answer its id.
+        """Start a run and answer its id. Only a run that is accepted, and was not before, is counted.
 
         Args:
             actor: who starts it.
@@ -82,6 +86,7 @@ class Executions:
                     input=input,
                     has_input=input is not None,
                     claim=claim,
+                    admission=self._rate_limit.admission(actor.client),
                 )
             except IdempotencyMismatch:
                 raise StudioError(

@@ -11,6 +11,8 @@ from aistudio.engine.client import Engine
 from aistudio.store.database import Database
 from aistudio.store.errors import DatabaseUnavailable
 from aistudio.store.migrations import schema_is_current
+from aistudio.studio.errors import StudioError
+from aistudio.studio.rate_limit import RateLimit
 from aistudio.studio.views import HealthView
 
 logger = logging.getLogger(__name__)
@@ -30,15 +32,17 @@ def installed_version() -> str:
         return "0"
 
 
-async def check(database: Database, engine: Engine) -> HealthView:
+async def check(database: Database, engine: Engine, rate_limit: RateLimit) -> HealthView:
     """Ask everything at once; answers within about two seconds."""
-    names = ("database", "schema", "temporal")
-    found = await asyncio.gather(
-        _bounded(_database(database), "PostgreSQL"),
-        _bounded(_schema(database), "PostgreSQL"),
-        _bounded(_temporal(engine), "Temporal"),
-    )
-    checks = dict(zip(names, found, strict=True))
+    asked = {
+        "database": _bounded(_database(database), "PostgreSQL"),
+        "schema": _bounded(_schema(database), "PostgreSQL"),
+        "temporal": _bounded(_temporal(engine), "Temporal"),
+    }
+    if rate_limit.shared:
+        asked["redis"] = _bounded(_redis(rate_limit), "Redis")
+    found = await asyncio.gather(*asked.values())
+    checks = dict(zip(asked, found, strict=True))
     status = "ok" if set(found) == {"ok"} else "unavailable"
     return {"status": status, "version": installed_version(), "checks": checks}
 
@@ -67,6 +71,14 @@ async def _database(database: Database) -> str:
 
 async def _schema(database: Database) -> str:
     return "ok" if await schema_is_current(database) else OUTDATED
+
+
+async def _redis(rate_limit: RateLimit) -> str:
+    try:
+        await rate_limit.ping()
+    except StudioError:
+        return "Redis does not answer; the log says why."
+    return "ok"
 
 
 async def _temporal(engine: Engine) -> str:

@@ -13,7 +13,7 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from aistudio.graph.events import Event
-from aistudio.studio.actor import LOCAL
+from aistudio.studio.actor import Actor, local
 from aistudio.studio.errors import StudioError
 from aistudio.studio.studio import Studio
 from aistudio.studio.watch import Snapshot, Told
@@ -82,7 +82,7 @@ class StudioState(rx.State):
     async def open_home(self) -> EventSpec | None:
         """`/` leads to the newest workflow, or to a first one from a template."""
         try:
-            workflow_id = await current().workflows.open_home(LOCAL)
+            workflow_id = await current().workflows.open_home(self._actor())
         except StudioError as error:
             return notice(error, "The studio cannot open")
         return rx.redirect(f"/w/{workflow_id}", replace=True)
@@ -99,7 +99,7 @@ class StudioState(rx.State):
         studio = current()
         workflow_id = str(payload["workflow_id"])
         try:
-            workflow = await studio.workflows.get(LOCAL, workflow_id)
+            workflow = await studio.workflows.get(self._actor(), workflow_id)
             problems = await studio.workflows.problems(workflow["graph"])
             execution_id = await self._execution_to_show(workflow_id, payload.get("execution_id"))
         except StudioError as error:
@@ -124,11 +124,11 @@ class StudioState(rx.State):
         workflow_id, base = str(payload["workflow_id"]), int(payload["base_revision"])
         try:
             if "patch" in payload:
-                saved = await studio.workflows.edit(LOCAL, workflow_id, base, payload["patch"])
+                saved = await studio.workflows.edit(self._actor(), workflow_id, base, payload["patch"])
                 revision, problems = saved["revision"], saved["problems"]
             else:
                 graph = payload["graph"]
-                whole = await studio.workflows.replace(LOCAL, workflow_id, graph, revisions=[base])
+                whole = await studio.workflows.replace(self._actor(), workflow_id, graph, revisions=[base])
                 revision, problems = whole["revision"], await studio.workflows.problems(whole["graph"])
         except StudioError as error:
             async for answer in self._refused(error, workflow_id, commit):
@@ -141,7 +141,7 @@ class StudioState(rx.State):
         """Start a run of the saved draft and watch it."""
         try:
             execution_id = await current().executions.start(
-                LOCAL, str(payload["workflow_id"]), idempotency_key=str(payload["key"])
+                self._actor(), str(payload["workflow_id"]), idempotency_key=str(payload["key"])
             )
         except StudioError as error:
             title = "Solve the problems first" if error.code == "invalid_graph" else "The run could not start"
@@ -155,7 +155,7 @@ class StudioState(rx.State):
     async def stop(self, payload: Message) -> AsyncIterator[Any]:
         """Cancel the run; its events tell the rest."""
         try:
-            await current().executions.cancel(LOCAL, str(payload["execution_id"]))
+            await current().executions.cancel(self._actor(), str(payload["execution_id"]))
         except StudioError as error:
             if error.code != "execution_not_cancellable":
                 yield notice(error, "The run could not be stopped")
@@ -166,17 +166,21 @@ class StudioState(rx.State):
         async for event in self._watch(str(payload["execution_id"])):
             yield event
 
+    def _actor(self) -> Actor:
+        # Of the connection itself, as ClientAddress settled it: no event can say another.
+        return local(self.router.session.client_ip)
+
     async def _execution_to_show(self, workflow_id: str, wanted: str | None) -> str | None:
         if wanted:
             try:
-                summary = await current().executions.summary(LOCAL, str(wanted))
+                summary = await current().executions.summary(self._actor(), str(wanted))
             except StudioError as error:
                 if error.status != 404:
                     raise
             else:
                 if summary["workflow_id"] == workflow_id:
                     return summary["id"]
-        newest = await current().executions.list(LOCAL, workflow_id=workflow_id, limit=1)
+        newest = await current().executions.list(self._actor(), workflow_id=workflow_id, limit=1)
         return newest["items"][0]["id"] if newest["items"] else None
 
     async def _refused(self, error: StudioError, workflow_id: str, commit: str) -> AsyncIterator[EventSpec]:
@@ -184,7 +188,7 @@ class StudioState(rx.State):
         try:
             if error.code != "revision_conflict":
                 raise error
-            theirs = await studio.workflows.get(LOCAL, workflow_id)
+            theirs = await studio.workflows.get(self._actor(), workflow_id)
         except StudioError as failure:
             refusal = {"commit": commit, "message": failure.message, "retry": failure.status == 503}
             yield push({"type": "save_failed", **refusal})
@@ -206,7 +210,9 @@ class StudioState(rx.State):
         try:
             while _watches.is_current(token, watch):
                 try:
-                    async with aclosing(batches(current().executions.watch(LOCAL, execution_id))) as feed:
+                    async with aclosing(
+                        batches(current().executions.watch(self._actor(), execution_id))
+                    ) as feed:
                         async for batch in feed:
                             if not _watches.is_current(token, watch):
                                 return

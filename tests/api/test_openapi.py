@@ -12,10 +12,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from aistudio.studio.actor import LOCAL
 from aistudio.studio.studio import Studio
 from tests.api.conftest import served
-from tests.studio.serving import runnable, studio_on, worker_on
+from tests.studio.serving import LOCAL, runnable, studio_on, worker_on
 
 # What no schema can say: that a cursor comes from an earlier page, that a draft still has problems.
 BEYOND_SCHEMAS = [positive_data_acceptance]

@@ -143,6 +143,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_bug(studio: St
 
     headers = [(b"content-type", b"application/json"), (b"content-length", b"100")]
     scope = {"type": "http", "method": "POST", "path": "/api/workflows", "headers": headers}
+    scope |= {"client": ("127.0.0.1", 1)}
     # A bug would be raised again after its answer, for the server to log.
     await create_api(lambda: studio)(scope | {"query_string": b"", "http_version": "1.1"}, receive, send)
     assert not messages

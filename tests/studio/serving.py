@@ -12,7 +12,10 @@ from aistudio.engine.worker import run_worker
 from aistudio.llm.client import ModelClient
 from aistudio.settings import Settings
 from aistudio.store.database import Database
+from aistudio.studio.actor import local
 from aistudio.studio.studio import Studio, open_studio
+
+LOCAL = local("127.0.0.1")
 
 NOWHERE_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 NOWHERE_TEMPORAL = "127.0.0.1:1"
@@ -30,9 +33,9 @@ def settings_for(database_url: str, temporal_address: str, **more: Any) -> Setti
 
 
 @asynccontextmanager
-async def studio_on(database_url: str, temporal_address: str) -> AsyncIterator[Studio]:
-    """A studio on these servers."""
-    async with open_studio(settings_for(database_url, temporal_address)) as studio:
+async def studio_on(database_url: str, temporal_address: str, **more: Any) -> AsyncIterator[Studio]:
+    """A studio on these servers, with more settings."""
+    async with open_studio(settings_for(database_url, temporal_address, **more)) as studio:
         yield studio
 
 

@@ -12,10 +12,9 @@ import pytest
 from aistudio.embedded.postgres import Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.store import migrations
-from aistudio.studio.actor import LOCAL
 from aistudio.studio.errors import StudioError
 from aistudio.studio.studio import Studio
-from tests.studio.serving import runnable, studio_on
+from tests.studio.serving import LOCAL, runnable, studio_on
 
 
 @pytest.fixture

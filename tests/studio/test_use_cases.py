@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from aistudio.studio.actor import LOCAL, Actor
+from aistudio.studio.actor import Actor
 from aistudio.studio.errors import StudioError
 from aistudio.studio.studio import Studio, open_studio
-from tests.studio.serving import broken, runnable, settings_for
+from tests.studio.serving import LOCAL, broken, runnable, settings_for
 
-STRANGER = Actor(owner_id="stranger")
+STRANGER = Actor(owner_id="stranger", client=LOCAL.client)
 
 
 async def refusal(asked: Awaitable[Any]) -> tuple[int, str]:
