@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from dotenv import dotenv_values
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
-from aistudio import logs
+from aistudio import environment, logs
 from aistudio.embedded.processes import EmbeddedError
 from aistudio.embedded.supervisor import supervise
 from aistudio.embedded.web import Program, finished_build, production, reflex_run, serving
-from aistudio.settings import Settings, settings
+from aistudio.settings import Settings
 
 ALIVE_SECONDS = 5
 
@@ -25,9 +22,7 @@ ALIVE_SECONDS = 5
 @click.group()
 def main() -> None:
     """AI Studio: draw AI workflows in the browser and watch them run."""
-    for name, value in dotenv_values(".env").items():
-        if value and not os.environ.get(name):
-            os.environ[name] = value
+    environment.load_dotenv()
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -91,6 +86,20 @@ def migrate() -> None:
     click.echo("The schema is up to date.")
 
 
+@main.command()
+def doctor() -> None:
+    """Say what is wrong with this environment, and how to mend it."""
+    # Imported here: it needs every room.
+    from aistudio.doctor.case import take_case
+    from aistudio.doctor.checks import CHECKS
+    from aistudio.doctor.examination import diagnose
+
+    # No `asyncio.run`, and no orderly exit: both would wait for a thread that asks a silent name server.
+    well = asyncio.new_event_loop().run_until_complete(diagnose(take_case(), CHECKS))
+    sys.stdout.flush()
+    os._exit(0 if well else 1)
+
+
 async def _work(configuration: Settings, drain: timedelta, alive: Path | None) -> None:
     # Imported here: the other commands start servers and need none of it.
     from aistudio.engine.worker import work
@@ -127,25 +136,9 @@ def supervised(program: Program) -> NoReturn:
 
 def _settings() -> Settings:
     try:
-        configuration = settings()
-    except ValidationError as error:
-        faults = [f"{_variable(fault['loc'])}: {fault['msg']}" for fault in error.errors()]
-        raise click.ClickException("The environment cannot be used. " + "; ".join(faults)) from error
-    except SettingsError as error:
-        raise click.ClickException(f"The environment cannot be used: {error} (it must be JSON).") from error
-    if configuration.database_url is not None:
-        # Imported here: with the embedded server there is nothing to check.
-        from aistudio.store.database import parameters
-
-        try:
-            parameters(configuration.database_url.get_secret_value())
-        except ValueError as error:
-            raise click.ClickException(f"DATABASE_URL cannot be used. {error}") from None
-    return configuration
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location).upper()
+        return environment.read()
+    except environment.UnusableEnvironment as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _require(configuration: Settings, *names: str) -> None:

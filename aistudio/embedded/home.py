@@ -28,8 +28,7 @@ class Home:
             # The kernel lets go of it when this process dies, and no child inherits it.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
+            owner = _owner(lock)
             lock.close()
             raise EmbeddedError(
                 f"AI Studio (process {owner}) already runs on {self.directory}. Stop it first, or set "
@@ -40,8 +39,25 @@ class Home:
         lock.flush()
         self._lock = lock
 
+    def owner(self) -> str | None:
+        """The process id of the run that has claimed the directory, or null; claims and makes nothing."""
+        try:
+            with (self.directory / "lock").open() as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return _owner(lock)
+        except OSError:
+            return None
+        return None
+
     def release(self) -> None:
         """Let another run have it."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _owner(lock: TextIO) -> str:
+    lock.seek(0)
+    return lock.read().strip() or "unknown"

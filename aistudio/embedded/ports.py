@@ -11,6 +11,8 @@ EVERYWHERE = ("0.0.0.0", "::")
 
 def require_free(port: int, remedy: str) -> None:
     """Raise EmbeddedError, a sentence that ends with `remedy`, when something listens on `port`."""
+    if not 0 < port < 65536:
+        raise EmbeddedError(f"There is no port {port}. {remedy}")
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:

