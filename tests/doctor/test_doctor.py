@@ -62,7 +62,11 @@ def endpoint() -> Iterator[ModelServer]:
 
 
 def test_a_deployed_environment_is_well_once_a_worker_asks_for_work(
-    databases: str, temporal_address: str, endpoint: ModelServer, tmp_path: Path
+    databases: str,
+    temporal_address: str,
+    redis_url: str,
+    endpoint: ModelServer,
+    tmp_path: Path,
 ) -> None:
     env = {
         **DEPLOYED,
@@ -70,6 +74,7 @@ def test_a_deployed_environment_is_well_once_a_worker_asks_for_work(
         "TEMPORAL_ADDRESS": temporal_address,
         "OPENAI_API_KEY": KEY,
         "OPENAI_BASE_URL": endpoint.base_url,
+        "REDIS_URL": redis_url,
     }
     before = examine(tmp_path, env)
     assert (before.code, before.named("failed")) == (1, {"Worker"})
@@ -83,7 +88,7 @@ def test_a_deployed_environment_is_well_once_a_worker_asks_for_work(
     assert set(after.words.values()) == {"ok"}
     # Neither ports nor a home: nothing is started here.
     looked_at = ["Python", "Variables", "Node", "PostgreSQL", "Schema", "Temporal", "Namespace", "Worker"]
-    assert list(after.words) == list(before.words) == [*looked_at, "Model"]
+    assert list(after.words) == list(before.words) == [*looked_at, "Redis", "Model"]
     assert "accepts the key in OPENAI_API_KEY" in after.texts["Model"]
     assert endpoint.calls == [], "asking about the key costs nothing"
     for report in (before, after):
@@ -155,10 +160,11 @@ def test_everything_that_is_away_is_named_at_once_and_what_hangs_on_it_is_not(tm
         "TEMPORAL_ADDRESS": f"127.0.0.1:{closed}",
         "OPENROUTER_API_KEY": KEY,
         "OPENAI_BASE_URL": f"http://127.0.0.1:{closed}/v1",
+        "REDIS_URL": f"redis://:{PASSWORD}@127.0.0.1:{closed}",
     }
     report = examine(tmp_path, env)
     assert report.code == 1
-    assert report.named("failed") == {"PostgreSQL", "Temporal", "Model"}
+    assert report.named("failed") == {"PostgreSQL", "Temporal", "Redis", "Model"}
     assert report.named("skipped") == {"Schema", "Namespace", "Worker"}
     for name in report.named("failed"):
         assert f"127.0.0.1:{closed}" in report.texts[name].replace('127.0.0.1", port ', "127.0.0.1:")
