@@ -26,4 +26,4 @@ def test_a_name_is_no_pattern() -> None:
 def test_the_policy_is_for_pages_alone() -> None:
     written = configuration(["w/[id]"], "default-src 'self'")
     assert '"~^/w/[^/]+/?$" 1;' in written
-    assert "\"~^text/html\" \"default-src 'self'\";" in written
+    assert '"~^text/html" "default-src \'self\'";' in written
