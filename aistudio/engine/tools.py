@@ -10,13 +10,15 @@ from aistudio.graph.kinds import Kinds
 from aistudio.llm.client import ModelClient
 from aistudio.nodes.context import NodeKind
 from aistudio.store.database import Database
+from aistudio.store.hub import Hub
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """A worker's database, model, kinds and global variables."""
+    """A worker's database, model, kinds and global variables, and where it hears of runs to stop."""
 
     database: Database
+    cancels: Hub
     model: ModelClient
     kinds: Mapping[str, NodeKind]
     global_variables: Mapping[str, JsonValue]

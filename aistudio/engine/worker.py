@@ -21,7 +21,9 @@ from aistudio.nodes import registry
 from aistudio.nodes.context import NodeKind
 from aistudio.settings import Settings
 from aistudio.store.database import Database
+from aistudio.store.hub import Hub
 from aistudio.store.migrations import wait_for_schema
+from aistudio.store.notices import CANCELS
 
 logger = logging.getLogger(__name__)
 
@@ -72,16 +74,22 @@ async def run_worker(
 
     What has not ended `drain` after it is cancelled goes on in the next worker.
     """
+    cancels = Hub(database.url, CANCELS)
     tools = Tools(
         database=database,
+        cancels=cancels,
         model=model,
         kinds=registry.kinds() if kinds is None else kinds,
         global_variables=settings.global_variables,
     )
-    await wait_for_schema(database)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_for_ever(lambda: build_worker(client, tools, drain).run()))
-        group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
+    try:
+        await wait_for_schema(database)
+        cancels.start()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_for_ever(lambda: build_worker(client, tools, drain).run()))
+            group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
+    finally:
+        await cancels.close()
 
 
 def build_worker(client: Client, tools: Tools, drain: timedelta = SHORT_DRAIN) -> Worker:

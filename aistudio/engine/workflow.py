@@ -42,6 +42,9 @@ UNTIL_WRITTEN = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=5)
 )
 
+# Between a cancel that PostgreSQL knows and Temporal's knowing it.
+TOLD_SECONDS = 5
+
 T = TypeVar("T")
 
 
@@ -83,6 +86,7 @@ class ExecutionWorkflow:
         await _whatever_comes(self._stop_nodes())
         ending = await _whatever_comes(self._finish(outcome, error))
         if ending.outcome == "cancelled":
+            await _until_told_to_cancel()
             raise asyncio.CancelledError
         if ending.error is not None:
             raise ApplicationError(ending.error.message, type=ending.error.code, non_retryable=True)
@@ -190,6 +194,13 @@ async def _whatever_comes(step: Coroutine[Any, Any, T]) -> T:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(task)
     return task.result()
+
+
+async def _until_told_to_cancel() -> None:
+    """Wait for Temporal, which calls cancelled only what it was told to cancel: a worker may hear of it first."""
+    if workflow.cancellation_reason() is None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(TOLD_SECONDS)
 
 
 def _plan(task: RunTask) -> Plan:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, bindparam, insert, select, text
 
 from aistudio.graph.events import TERMINAL_STATUSES, EventType, ExecutionStatus
 from aistudio.store import events, idempotency, paging
@@ -16,6 +16,7 @@ from aistudio.store.database import Source, reading, writing, writing_to
 from aistudio.store.encoding import parse_id
 from aistudio.store.events import NewEvent
 from aistudio.store.idempotency import Claim
+from aistudio.store.notices import CANCELS
 from aistudio.store.paging import Page
 from aistudio.store.tables import executions
 
@@ -71,6 +72,7 @@ LOAD = select(*executions.c).where(_THIS)
 STATUS = select(executions.c.status).where(_THIS)
 LOCK_STATUS = select(executions.c.status).where(_THIS, _OWNED).with_for_update(key_share=True)
 LIST = select(*_SUMMARY).where(_OWNED)
+TELL_WORKERS = text("SELECT pg_notify(:channel, :payload)")
 UNFINISHED = (
     select(*_SUMMARY)
     .where(executions.c.status.not_in(["completed", "failed", "cancelled"]))
@@ -195,7 +197,7 @@ async def non_terminal(source: Source) -> list[ExecutionSummary]:
 async def request_cancel(
     source: Source, owner_id: str, execution_id: str, *, by: str = "user"
 ) -> CancelOutcome | None:
-    """Write `execution_cancelling` unless it is there; null when the owner has no such run.
+    """Write `execution_cancelling` unless it is there, and tell workers; null when the owner has no such run.
 
     Answers `cancelling` (written now), `already_cancelling`, or `terminal` (nothing left to cancel).
     """
@@ -212,7 +214,10 @@ async def request_cancel(
         if current == ExecutionStatus.CANCELLING:
             return "already_cancelling"
         cancelling = NewEvent(type=EventType.EXECUTION_CANCELLING, payload={"by": by})
-        await events.append(connection, this, [cancelling])
+        written = await events.append(connection, this, [cancelling])
+        await connection.execute(
+            TELL_WORKERS, {"channel": CANCELS, "payload": f"{this} {written[-1].sequence}"}
+        )
     return "cancelling"
 
 

@@ -64,13 +64,14 @@ class Subscription:
 
 
 class Hub:
-    """Hands what PostgreSQL notifies to subscribers, by execution.
+    """Hands what PostgreSQL notifies on a channel to subscribers, by execution.
 
     Listens from `start` on, which the first subscriber calls when nobody has. A lost connection is made again
     with growing pauses, and then everybody gets a `Gap`, for nobody knows what was missed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, channel: str = CHANNEL) -> None:
+        self._channel = channel
         self._conninfo = make_conninfo("", **parameters(url))
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
@@ -112,7 +113,7 @@ class Hub:
                 async with await psycopg.AsyncConnection.connect(
                     self._conninfo, autocommit=True
                 ) as connection:
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(self._channel)))
                     pause = FIRST_BACK_OFF_SECONDS
                     for subscription in self._everybody():
                         subscription._deliver(EVERYTHING)

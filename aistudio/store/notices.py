@@ -11,6 +11,8 @@ from aistudio.graph.events import Delta, Event
 from aistudio.store.encoding import compact, unescape, utf8_length
 
 CHANNEL = "aistudio"
+# Runs that are to be stopped, for whoever works on them: a notice says no more than that.
+CANCELS = "aistudio_cancels"
 
 # PostgreSQL refuses 8,000 bytes and more.
 MAX_BYTES = 7_999

@@ -23,6 +23,8 @@ from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
 from aistudio.store import events, executions, workflows
 from aistudio.store.database import Database
+from aistudio.store.hub import Hub
+from aistudio.store.notices import CANCELS
 
 OWNER = "somebody"
 
@@ -213,14 +215,17 @@ async def working(
     acts = Acts()
     settings = settings or Settings(_env_file=None)
     model = ModelClient(settings, offline_pace=0)
+    cancels = Hub(database.url, CANCELS)
     tools = Tools(
         database=database,
+        cancels=cancels,
         model=model,
         kinds=kinds_for(acts),
         global_variables=settings.global_variables,
     )
     async with build_worker(client, tools):
         yield Studio(client=client, database=database, tools=tools, acts=acts)
+    await cancels.close()
     await model.aclose()
 
 

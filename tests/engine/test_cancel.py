@@ -51,6 +51,31 @@ async def test_running_and_retrying_nodes_are_cancelled_and_the_others_stay_idle
     assert run.status == "cancelled"
 
 
+async def test_a_worker_hears_of_a_cancel_from_postgresql_alone(real_studio: Studio) -> None:
+    studio = real_studio
+    aborted = asyncio.Event()
+
+    async def call(context: NodeContext) -> dict[str, str]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            aborted.set()
+        return {}
+
+    studio.acts["a"] = [call]
+    execution_id = await studio.start(graph("t>a", "a>b"))
+    await studio.until(execution_id, EventType.NODE_STARTED, "a")
+    # Temporal is told nothing, as when it is away.
+    await executions.request_cancel(studio.database, OWNER, execution_id)
+    async with asyncio.timeout(5):
+        await aborted.wait()
+    await studio.until(execution_id, EventType.EXECUTION_CANCELLED)
+    await studio.engine.cancel(execution_id)
+    words = told(await studio.end(execution_id))
+    assert words[-3:] == ["execution_cancelling", "cancelled a", "execution_cancelled"]
+    assert await status_in_temporal(studio, execution_id) is WorkflowExecutionStatus.CANCELED
+
+
 async def test_a_skip_that_was_decided_before_is_written(real_studio: Studio) -> None:
     studio = real_studio
 
