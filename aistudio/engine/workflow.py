@@ -197,7 +197,7 @@ async def _whatever_comes(step: Coroutine[Any, Any, T]) -> T:
 
 
 async def _until_told_to_cancel() -> None:
-    """Wait for Temporal, which calls cancelled only what it was told to cancel: a worker may hear of it first."""
+    """Wait for the word that Temporal needs to call a run cancelled; the worker may have heard it first."""
     if workflow.cancellation_reason() is None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(TOLD_SECONDS)
