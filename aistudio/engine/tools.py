@@ -8,18 +8,20 @@ from pydantic import JsonValue
 
 from aistudio.graph.kinds import Kinds
 from aistudio.llm.client import ModelClient
+from aistudio.llm.search import WebSearch
 from aistudio.nodes.context import NodeKind
 from aistudio.store.database import Database
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """A worker's database, model, kinds and global variables."""
+    """A worker's database, model, kinds, global variables, and web search when there is one."""
 
     database: Database
     model: ModelClient
     kinds: Mapping[str, NodeKind]
     global_variables: Mapping[str, JsonValue]
+    search: WebSearch | None = None
 
     @cached_property
     def specs(self) -> Kinds:
