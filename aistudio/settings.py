@@ -52,6 +52,10 @@ class Settings(BaseSettings):
             'US dollars per million tokens, as {"model": [input, output]}. Adds to the built-in table.'
         ),
     )
+    tavily_api_key: SecretStr | None = Field(
+        default=None,
+        description="Key for Tavily's web search. Unset: agents with web search answer without it.",
+    )
     global_variables: dict[str, JsonValue] = Field(
         default={}, description="JSON object behind {{global.…}}. Never secrets."
     )

@@ -149,6 +149,7 @@ class NodeRun:
                 results=upstream,
                 global_variables=tools.global_variables,
                 model=tools.model,
+                search=tools.search,
                 deltas=writer,
             )
             try:

@@ -1,6 +1,6 @@
 """A running node's view of its run: what nodes/ asks for, answered from PostgreSQL and the model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pydantic import JsonValue
@@ -13,8 +13,18 @@ from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.graph.kinds import Kinds
 from aistudio.graph.lineage import absorbed_ports, live_ancestors, live_predecessors
+from aistudio.llm import messages
 from aistudio.llm.client import ModelClient, ModelError
-from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.llm.search import SearchError, WebSearch
+from aistudio.nodes.context import (
+    ModelAnswer,
+    ModelRequest,
+    SearchFailed,
+    ToolCall,
+    Turn,
+    Upstream,
+    WebPage,
+)
 from aistudio.store.results import Result
 
 
@@ -23,7 +33,8 @@ class RunContext:
 
     Args:
         results: what the nodes upstream have made, by id.
-        deltas: where the model's text goes while it comes.
+        search: the web search; null when there is none.
+        deltas: where the attempt's text goes while it comes.
     """
 
     def __init__(
@@ -36,6 +47,7 @@ class RunContext:
         results: Mapping[str, Result],
         global_variables: Mapping[str, JsonValue],
         model: ModelClient,
+        search: WebSearch | None,
         deltas: DeltaWriter,
     ) -> None:
         self._node = node
@@ -45,6 +57,7 @@ class RunContext:
         self._results = results
         self._global_variables = global_variables
         self._model = model
+        self._search = search
         self._deltas = deltas
 
     @property
@@ -74,7 +87,9 @@ class RunContext:
     def predecessors(self) -> Sequence[Upstream]:
         return self._upstream(live_predecessors(self._snapshot.workflow, self._node.id, self._live_ports))
 
-    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+    async def call_model(
+        self, request: ModelRequest, on_text: Callable[[str], Awaitable[None]]
+    ) -> ModelAnswer:
         try:
             completion = await self._model.complete(
                 system=request.system,
@@ -82,7 +97,11 @@ class RunContext:
                 model=request.model,
                 temperature=request.temperature,
                 max_tokens=request.max_tokens,
-                on_text=self._deltas.write,
+                more=[message for turn in request.turns for message in _messages(turn)],
+                tools=[messages.tool(tool.name, tool.description, tool.parameters) for tool in request.tools],
+                tools_spent=request.tools_spent,
+                schema=request.schema,
+                on_text=on_text,
             )
         except ModelError as error:
             raise NodeError(
@@ -99,7 +118,27 @@ class RunContext:
             cost_usd=completion.cost_usd,
             first_token_ms=completion.first_token_ms,
             simulated=completion.simulated,
+            tool_calls=[
+                ToolCall(id=call.id, name=call.name, arguments=call.arguments)
+                for call in completion.tool_calls
+            ],
         )
+
+    async def emit(self, text: str) -> None:
+        await self._deltas.write(text)
+
+    @property
+    def can_search(self) -> bool:
+        return self._search is not None
+
+    async def search(self, query: str) -> Sequence[WebPage]:
+        if self._search is None:
+            raise SearchFailed("TAVILY_API_KEY is not set")
+        try:
+            pages = await self._search.search(query)
+        except SearchError as error:
+            raise SearchFailed(str(error)) from None
+        return [WebPage(title=page.title, url=page.url, text=page.text) for page in pages]
 
     @cached_property
     def scope(self) -> Mapping[str, JsonValue]:
@@ -143,3 +182,14 @@ class RunContext:
             )
             for node_id in node_ids
         ]
+
+
+def _messages(turn: Turn) -> Iterator[messages.Message]:
+    calls = [
+        messages.ToolCall(id=call.id, name=call.name, arguments=call.arguments) for call, _ in turn.results
+    ]
+    yield messages.answered(turn.text, calls)
+    for call, result in turn.results:
+        yield messages.result(call.id, result)
+    if not calls:
+        yield messages.asked(turn.reply)

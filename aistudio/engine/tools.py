@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from aistudio.graph.kinds import Kinds
 from aistudio.llm.client import ModelClient
+from aistudio.llm.search import WebSearch
 from aistudio.nodes.context import NodeKind
 from aistudio.store.database import Database
 from aistudio.store.hub import Hub
@@ -15,13 +16,14 @@ from aistudio.store.hub import Hub
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """A worker's database, model, kinds and global variables, and where it hears of runs to stop."""
+    """What a worker works with; `cancels` is where it hears of runs to stop, `search` null without a key."""
 
     database: Database
     cancels: Hub
     model: ModelClient
     kinds: Mapping[str, NodeKind]
     global_variables: Mapping[str, JsonValue]
+    search: WebSearch | None = None
 
     @cached_property
     def specs(self) -> Kinds:

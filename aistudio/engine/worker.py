@@ -17,6 +17,7 @@ from aistudio.engine.reconciler import reconcile_for_ever
 from aistudio.engine.tools import Tools
 from aistudio.engine.workflow import ExecutionWorkflow
 from aistudio.llm.client import ModelClient
+from aistudio.llm.search import web_search
 from aistudio.nodes import registry
 from aistudio.nodes.context import NodeKind
 from aistudio.settings import Settings
@@ -81,7 +82,10 @@ async def run_worker(
         model=model,
         kinds=registry.kinds() if kinds is None else kinds,
         global_variables=settings.global_variables,
+        search=web_search(settings),
     )
+    if tools.search is None:
+        logger.info("TAVILY_API_KEY is not set: agents with web search answer without it")
     try:
         await wait_for_schema(database)
         cancels.start()

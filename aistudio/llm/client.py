@@ -1,18 +1,20 @@
 """The one door to a language model: any endpoint that speaks OpenAI's protocol, or the offline model."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import httpx2
 import openai
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionChunk, ChatCompletionToolParam
+from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from aistudio.llm import pricing
 from aistudio.llm.errors import Endpoint, ModelError, unavailable
+from aistudio.llm.messages import Message, ToolCall, ToolCalls, asked, encodable, fitting
 from aistudio.llm.offline import OFFLINE_MODEL, OfflineTransport
 from aistudio.settings import Settings
 
@@ -42,6 +44,7 @@ class Completion:
         cost_usd: US dollars; null when neither the provider nor the price table knows.
         first_token_ms: from the request to the first text; null for an empty answer.
         simulated: whether the offline model made it up.
+        tool_calls: the tools it wants used before it goes on.
     """
 
     text: str
@@ -51,6 +54,20 @@ class Completion:
     cost_usd: float | None
     first_token_ms: int | None
     simulated: bool
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What is asked, as `ModelClient.complete` takes it."""
+
+    messages: Sequence[Message]
+    model: str
+    temperature: float | None
+    max_tokens: int | None
+    tools: Sequence[ChatCompletionToolParam]
+    tools_spent: bool
+    schema: Mapping[str, Any] | None
 
 
 class _Part(NamedTuple):
@@ -61,6 +78,7 @@ class _Part(NamedTuple):
     usage: CompletionUsage | None
     finished: bool
     simulated: bool
+    calls: Sequence[ChoiceDeltaToolCall]
 
 
 class ModelClient:
@@ -106,6 +124,10 @@ class ModelClient:
         model: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        more: Sequence[Message] = (),
+        tools: Sequence[ChatCompletionToolParam] = (),
+        tools_spent: bool = False,
+        schema: Mapping[str, Any] | None = None,
         on_text: Callable[[str], Awaitable[None]],
     ) -> Completion:
         """Ask a model and hear its answer while it comes.
@@ -119,25 +141,42 @@ class ModelClient:
             model: null means `default_model`.
             temperature: null leaves it to the provider.
             max_tokens: upper bound of the answer; null leaves it to the provider.
+            more: what was said after that message, oldest first; see `aistudio.llm.messages`.
+            tools: what the model may call instead of answering.
+            tools_spent: it may call none of them any more; endpoints want to hear of them all the same
+                when they have been called before.
+            schema: JSON Schema of the answer. An endpoint that does not take one is asked without it,
+                so the prompt has to say it, too; whether the answer fits is for the caller to see.
             on_text: awaited with every piece of text from the first that is not empty, in order. Empty
                 ones after it say that the answer goes on.
 
         Raises:
             ModelError: no complete answer came.
         """
-        asked = model or self.default_model
+        request = _Request(
+            messages=[{"role": "system", "content": encodable(system)}, asked(user), *more],
+            model=model or self.default_model,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            tools=tools,
+            tools_spent=tools_spent,
+            schema=schema,
+        )
         started = time.monotonic()
         pieces: list[str] = []
-        answered_by = asked
+        calls = ToolCalls()
+        answered_by = request.model
         usage: CompletionUsage | None = None
         first_token_ms: int | None = None
         finished = simulated = False
-        async with aclosing(self._parts(system, user, asked, temperature, max_tokens)) as parts:
+        async with aclosing(self._parts(request)) as parts:
             async for part in parts:
                 answered_by = part.model or answered_by
                 usage = part.usage or usage
                 finished = finished or part.finished
                 simulated = simulated or part.simulated
+                for piece in part.calls:
+                    calls.add(piece)
                 if part.text and first_token_ms is None:
                     first_token_ms = round((time.monotonic() - started) * 1000)
                 if part.text is not None and first_token_ms is not None:
@@ -145,7 +184,7 @@ class ModelClient:
                     await on_text(part.text)
         if not finished and usage is None:
             raise unavailable(
-                f"The answer of {asked} broke off before its end. Try again, or choose another model."
+                f"The answer of {request.model} broke off before its end. Try again, or choose another model."
             )
         input_tokens, output_tokens = _tokens(usage)
         return Completion(
@@ -153,9 +192,10 @@ class ModelClient:
             model=answered_by,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cost_usd=self._cost(usage, asked, answered_by),
+            cost_usd=self._cost(usage, request.model, answered_by),
             first_token_ms=first_token_ms,
             simulated=simulated,
+            tool_calls=calls.whole(),
         )
 
     @property
@@ -195,40 +235,41 @@ class ModelClient:
         """Close every connection. The client cannot be used after this."""
         await self._client.close()
 
-    async def _parts(
-        self,
-        system: str,
-        user: str,
-        model: str,
-        temperature: float | None,
-        max_tokens: int | None,
-    ) -> AsyncGenerator[_Part, None]:
-        messages: list[ChatCompletionMessageParam] = [
-            {"role": "system", "content": _encodable(system)},
-            {"role": "user", "content": _encodable(user)},
-        ]
+    async def _parts(self, request: _Request) -> AsyncGenerator[_Part, None]:
         try:
-            async with await self._completions.create(
-                model=model,
-                messages=messages,
-                temperature=openai.omit if temperature is None else temperature,
-                max_tokens=openai.omit if max_tokens is None else max_tokens,
-                stream=True,
-                stream_options={"include_usage": True},
-            ) as stream:
+            async with await self._open(request) as stream:
                 async for chunk in stream:
                     yield _read(chunk)
         except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, AttributeError) as error:
             # The cause holds the request, and with it the key: it may not travel on.
-            raise self._endpoint.explain(error, model) from None
+            raise self._endpoint.explain(error, request.model) from None
 
-    def _cost(self, usage: CompletionUsage | None, asked: str, answered_by: str) -> float | None:
+    async def _open(self, request: _Request) -> openai.AsyncStream[ChatCompletionChunk]:
+        try:
+            return await self._completions.create(
+                model=request.model,
+                messages=request.messages,
+                temperature=openai.omit if request.temperature is None else request.temperature,
+                max_tokens=openai.omit if request.max_tokens is None else request.max_tokens,
+                tools=request.tools or openai.omit,
+                tool_choice="none" if request.tools and request.tools_spent else openai.omit,
+                response_format=openai.omit if request.schema is None else fitting(request.schema),
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            if request.schema is None:
+                raise
+            # It may be the format that is refused; nothing was answered, so nothing is paid twice.
+            return await self._open(replace(request, schema=None))
+
+    def _cost(self, usage: CompletionUsage | None, wanted: str, answered_by: str) -> float | None:
         if usage is None:
             return None
         own = (usage.model_extra or {}).get("cost")
         if isinstance(own, int | float) and not isinstance(own, bool):
             return float(own)
-        for name in (asked, answered_by):
+        for name in (wanted, answered_by):
             cost = pricing.cost(name, *_tokens(usage), self._prices)
             if cost is not None:
                 return cost
@@ -261,17 +302,21 @@ def _read(chunk: ChatCompletionChunk) -> _Part:
     choice = chunk.choices[0] if chunk.choices else None
     text = choice.delta.content if choice and choice.delta else None
     return _Part(
-        text=None if text is None else _encodable(text),
+        text=None if text is None else encodable(text),
         model=chunk.model or "",
         usage=chunk.usage,
         finished=choice is not None and choice.finish_reason is not None,
         simulated=(chunk.model_extra or {}).get("simulated") is True,
+        calls=_checked((choice.delta.tool_calls or ()) if choice and choice.delta else ()),
     )
 
 
-def _encodable(text: str) -> str:
-    """The text without half characters, which JSON can express and nothing else can carry."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _checked(pieces: Sequence[ChoiceDeltaToolCall]) -> Sequence[ChoiceDeltaToolCall]:
+    for piece in pieces:
+        texts = (piece.id, *((piece.function.name, piece.function.arguments) if piece.function else ()))
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise ValueError("not a tool call")
+    return pieces
 
 
 def _tokens(usage: CompletionUsage | None) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 
 from aistudio.llm.simulation.answer import answer
+from aistudio.llm.simulation.structured import json_fitting
 
 OFFLINE_MODEL = "offline/simulated"
 FINGERPRINT = "simulated"
@@ -59,7 +60,7 @@ class _Stream(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         system, user = (_message(self._body, role) for role in ("system", "user"))
         # Some of the answers take a while to make up, and the loop has others to serve.
-        text = await asyncio.to_thread(answer, system, user)
+        text = await asyncio.to_thread(_answer, system, user, _schema(self._body))
         tokens = TOKEN.findall(text)
         limit = self._body.get("max_tokens")
         finish = "length" if limit is not None and len(tokens) > limit else "stop"
@@ -96,6 +97,18 @@ def pieces(tokens: list[str]) -> list[str]:
         return letters + [""] * (MIN_PIECES - len(letters))
     size = -(-len(tokens) // MAX_PIECES)
     return ["".join(tokens[start : start + size]) for start in range(0, len(tokens), size)]
+
+
+def _answer(system: str, user: str, schema: dict[str, Any] | None) -> str:
+    return answer(system, user) if schema is None else json_fitting(schema, system, user)
+
+
+def _schema(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The JSON Schema that the answer should fit, if one is wanted."""
+    match body.get("response_format"):
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return schema
+    return None
 
 
 def _message(body: dict[str, Any], role: str) -> str:

@@ -1,14 +1,19 @@
 """AI Agent: asks a model, with everything that happened above it as the question."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 from pydantic_core import PydanticCustomError
 
+from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.kinds import KindSpec
+from aistudio.nodes import search
 from aistudio.nodes.context import ModelRequest, NodeContext, NodeKind, NodeResult, Upstream
+from aistudio.nodes.conversation import Conversation
+from aistudio.nodes.schemas import BadSchema, Misfit, OutputSchema
 from aistudio.nodes.upstream import text_of
+
+CORRECTION = "Answer again with the corrected JSON object and with nothing else."
 
 
 class AgentConfig(BaseModel):
@@ -32,7 +37,7 @@ class AgentConfig(BaseModel):
     web_search: bool = Field(
         default=False,
         title="Web search",
-        description="Lets the agent look things up on the web; not in use yet.",
+        description="Lets the agent look things up on the web; needs `TAVILY_API_KEY`.",
     )
     temperature: float | None = Field(
         default=None,
@@ -50,7 +55,7 @@ class AgentConfig(BaseModel):
     output_schema: dict[str, JsonValue] | None = Field(
         default=None,
         title="Output schema",
-        description="A JSON Schema for a structured answer; not in use yet.",
+        description="JSON Schema of an object that the agent answers with, as `data`; empty: plain text.",
         json_schema_extra={"x-control": "json-schema"},
     )
 
@@ -60,6 +65,16 @@ class AgentConfig(BaseModel):
         if not prompt.strip():
             raise PydanticCustomError("blank", "Write what the agent should do.")
         return prompt
+
+    @field_validator("output_schema")
+    @classmethod
+    def can_be_kept_to(cls, schema: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+        if schema is not None:
+            try:
+                OutputSchema(schema)
+            except BadSchema as error:
+                raise PydanticCustomError("bad_schema", "{cause}", {"cause": str(error)}) from None
+        return schema
 
 
 def user_message(ancestors: Sequence[Upstream]) -> str:
@@ -72,25 +87,59 @@ async def run(config: AgentConfig, context: NodeContext) -> NodeResult:
 
     The system prompt is the instruction. The question is everything that completed above this node:
     its title as a heading, and its text (or else its JSON), without decisions.
+
+    With `web_search` the model may look things up, at most five times an attempt. A search that fails is
+    told to the model, and the run goes on; without a key there is no search at all. What was looked up
+    is in the event `node_completed` as `searches`; what Tavily charges is not in `cost_usd`. Words that
+    only lead to a search ("let me look that up") are not part of the response.
+
+    With `output_schema` there is also `data`, an object that fits it; its fields are references, such
+    as `{{nodes.some_id.data.field}}`. `response` is the same as the model wrote it, and is shown once it
+    fits. An answer that does not fit goes back to the model once, with the reason; if the next one does
+    not fit either, the node fails with `schema_mismatch` and the place. The schema is of draft 6 or
+    newer, has an object at the top, and refers to nothing but its own parts, which may not lead back to
+    themselves. Its patterns have no look-around and no back-references; formats such as `date` count.
     """
-    answer = await context.call_model(
+    schema = OutputSchema(config.output_schema) if config.output_schema is not None else None
+    searching = config.web_search and context.can_search
+    system = [context.resolve(config.system_prompt)]
+    if searching:
+        system.append(search.INSTRUCTION)
+    if schema is not None:
+        system.append(schema.instruction())
+    conversation = Conversation(
+        context,
         ModelRequest(
-            system=context.resolve(config.system_prompt),
+            system="\n\n".join(system),
             user=user_message(context.ancestors()),
             model=config.model,
             temperature=config.temperature,
             max_tokens=config.max_tokens,
-        )
+            tools=(search.TOOL,) if searching else (),
+            schema=schema.schema if schema is not None else None,
+        ),
     )
-    details: dict[str, Any] = {
-        "model": answer.model,
-        "usage": {"input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens},
-        "cost_usd": answer.cost_usd,
-        "first_token_ms": answer.first_token_ms,
-    }
-    if answer.simulated:
-        details["simulated"] = True
-    return NodeResult(output={"response": answer.text}, details=details)
+    answer = await conversation.answer()
+    made = {} if schema is None else {"data": await _data(answer, schema, conversation)}
+    output: JsonValue = {"response": await conversation.draft.release(), **made}
+    return NodeResult(output=output, details=conversation.details())
+
+
+async def _data(answer: str, schema: OutputSchema, conversation: Conversation) -> dict[str, JsonValue]:
+    """The object the answer holds, corrected once when it does not fit."""
+    try:
+        return schema.read(answer)
+    except Misfit as misfit:
+        complaint = f"This does not fit the JSON Schema:\n{misfit}\n{CORRECTION}"
+    try:
+        return schema.read(await conversation.correct(complaint))
+    except Misfit as misfit:
+        where = str(misfit).replace("\n", " ")
+        raise NodeError(
+            ErrorCode.SCHEMA_MISMATCH,
+            f"The answer does not fit the output schema, nor did the one before it. {where} "
+            "Say in the system prompt what is wanted there, or allow more in the schema.",
+        ) from None
 
 
 KIND = NodeKind(

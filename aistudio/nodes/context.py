@@ -20,14 +20,63 @@ class Upstream:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tool:
+    """What a model may call instead of answering; `parameters` is a JSON Schema."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall:
+    """A tool the model wants used; `arguments` is what it wrote as JSON, which need not be any."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What the model said earlier in the same conversation, and what it was told then.
+
+    Attributes:
+        text: what it said; may be empty when it called tools.
+        results: the tools it called, each with what that gave back.
+        reply: what it was told, when it called none.
+    """
+
+    text: str
+    results: Sequence[tuple[ToolCall, str]] = ()
+    reply: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelRequest:
-    """One chat completion. `model` null means the configured default."""
+    """One chat completion.
+
+    Attributes:
+        system: the system prompt.
+        user: the first message.
+        turns: what followed it, oldest first.
+        model: null means the configured default.
+        temperature: null means the model's own.
+        max_tokens: upper bound of the answer; null means the model's own.
+        tools: what the model may call.
+        tools_spent: it may call none of them any more.
+        schema: JSON Schema the answer should fit; a wish, for not every model keeps to it.
+    """
 
     system: str
     user: str
+    turns: Sequence[Turn] = ()
     model: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    tools: Sequence[Tool] = ()
+    tools_spent: bool = False
+    schema: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +90,20 @@ class ModelAnswer:
     cost_usd: float | None
     first_token_ms: int | None
     simulated: bool = False
+    tool_calls: Sequence[ToolCall] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebPage:
+    """A search result, written by a stranger; `title` and `url` are single lines."""
+
+    title: str
+    url: str
+    text: str
+
+
+class SearchFailed(Exception):
+    """A web search brought nothing; its text is the cause."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +113,7 @@ class NodeResult:
     Attributes:
         output: its output, as JSON.
         details: what `node_completed` carries besides output and duration
-            (agents: model, usage, cost_usd, first_token_ms; decisions: branch).
+            (agents: model, usage, cost_usd, first_token_ms, searches; decisions: branch).
     """
 
     output: JsonValue
@@ -84,8 +147,24 @@ class NodeContext(Protocol):
     def predecessors(self) -> Sequence[Upstream]:
         """Direct predecessors over live edges, in `nodes` order."""
 
-    async def call_model(self, request: ModelRequest) -> ModelAnswer:
-        """Ask the model; its text streams to whoever watches while it comes."""
+    async def call_model(
+        self, request: ModelRequest, on_text: Callable[[str], Awaitable[None]]
+    ) -> ModelAnswer:
+        """Ask the model once; `on_text` gets its text piece by piece while it comes, empty pieces too."""
+
+    async def emit(self, text: str) -> None:
+        """Show the attempt's next piece of text to whoever watches; '' tells that there is more to come."""
+
+    @property
+    def can_search(self) -> bool:
+        """Whether `search` has a service to ask."""
+
+    async def search(self, query: str) -> Sequence[WebPage]:
+        """Search the web.
+
+        Raises:
+            SearchFailed: nothing could be had.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from aistudio.graph.definition import Workflow
 from aistudio.graph.events import Event, EventType
 from aistudio.graph.kinds import KindSpec, PortsFrom
 from aistudio.llm.client import ModelClient
+from aistudio.llm.search import WebSearch
 from aistudio.nodes import ai_agent, trigger
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
@@ -209,7 +210,10 @@ class Studio:
 
 @asynccontextmanager
 async def working(
-    client: Client, database: Database, settings: Settings | None = None
+    client: Client,
+    database: Database,
+    settings: Settings | None = None,
+    search: WebSearch | None = None,
 ) -> AsyncIterator[Studio]:
     """A studio with a worker at work."""
     acts = Acts()
@@ -222,6 +226,7 @@ async def working(
         model=model,
         kinds=kinds_for(acts),
         global_variables=settings.global_variables,
+        search=search,
     )
     async with build_worker(client, tools):
         yield Studio(client=client, database=database, tools=tools, acts=acts)

@@ -1,7 +1,7 @@
 """Runs a workflow in memory: the real scheduler, kinds and model client, but no server."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -60,14 +60,24 @@ class MemoryContext:
     def predecessors(self) -> Sequence[Upstream]:
         return self._upstream(live_predecessors(self.workflow, self.node.id, self.run.live_ports))
 
-    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+    @property
+    def can_search(self) -> bool:
+        return False
+
+    async def emit(self, text: str) -> None:
+        """Nobody watches."""
+
+    async def call_model(
+        self, request: ModelRequest, on_text: Callable[[str], Awaitable[None]]
+    ) -> ModelAnswer:
         done = await self.model.complete(
             system=request.system,
             user=request.user,
             model=request.model,
             temperature=request.temperature,
             max_tokens=request.max_tokens,
-            on_text=_nobody_reads,
+            schema=request.schema,
+            on_text=on_text,
         )
         return ModelAnswer(
             text=done.text,
@@ -122,7 +132,3 @@ async def interpret(workflow: Workflow, text: str | None, model: ModelClient) ->
         for task in ended:
             follow(scheduler.settle(task.result(), run.live_ports[task.result()]))
     return run
-
-
-async def _nobody_reads(text: str) -> None:
-    """Take a piece of the answer."""

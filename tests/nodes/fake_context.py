@@ -1,18 +1,23 @@
 """A `NodeContext` that lives in memory."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.nodes.context import ModelAnswer, ModelRequest, SearchFailed, Upstream, WebPage
 
 ANSWER = ModelAnswer(text="42", model="m", input_tokens=3, output_tokens=1, cost_usd=0.5, first_token_ms=7)
 
 
 @dataclass
 class FakeContext:
-    """References are marked instead of resolved; the model says `says` and remembers the question."""
+    """References are marked instead of resolved; the model says `says` and remembers the questions.
+
+    `says` may be several answers, one after the other. `finds` is what a search brings, null without a search
+    service; an exception is raised. `shown` is what was emitted.
+    """
 
     node_id: str = "node"
     attempt: int = 1
@@ -20,8 +25,11 @@ class FakeContext:
     scope: Mapping[str, JsonValue] = field(default_factory=dict)
     above: Sequence[Upstream] = ()
     before: Sequence[Upstream] = ()
-    says: ModelAnswer = ANSWER
+    says: ModelAnswer | Sequence[ModelAnswer] = ANSWER
+    finds: Sequence[WebPage] | SearchFailed | None = None
     asked: list[ModelRequest] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
 
     def resolve(self, template: str) -> str:
         return f"resolved({template})"
@@ -32,9 +40,28 @@ class FakeContext:
     def predecessors(self) -> Sequence[Upstream]:
         return self.before
 
-    async def call_model(self, request: ModelRequest) -> ModelAnswer:
+    async def call_model(
+        self, request: ModelRequest, on_text: Callable[[str], Awaitable[None]]
+    ) -> ModelAnswer:
         self.asked.append(request)
-        return self.says
+        says = self.says if isinstance(self.says, ModelAnswer) else self.says[len(self.asked) - 1]
+        for word in re.findall(r"\s*\S+|\s+", says.text):
+            await on_text(word)
+        return says
+
+    async def emit(self, text: str) -> None:
+        self.shown.append(text)
+
+    @property
+    def can_search(self) -> bool:
+        return self.finds is not None
+
+    async def search(self, query: str) -> Sequence[WebPage]:
+        self.searched.append(query)
+        assert self.finds is not None
+        if isinstance(self.finds, SearchFailed):
+            raise self.finds
+        return self.finds
 
 
 def upstream(output: JsonValue, *, node_id: str = "n", title: str = "", kind: str = "ai_agent") -> Upstream:

@@ -29,6 +29,12 @@ default answer, which depends on nothing but the messages. Markers, several of w
     [[hang]]        3 words, then silence until the client leaves; [[hang:0]] no word at all
     [[endless]]     words until the client leaves
     [[cost:0.002]]  usage.cost, as OpenRouter sends it     [[nousage]]  no usage chunk
+    [[search:cheese times=2]]  call the tool `web_search` instead of answering, while it may be called and has
+                    been called fewer than `times` times (1) before; text said besides comes first
+    [[noformat]]    400 to a request with a response_format
+
+Any call can also be scripted to call tools (`Behaviour.tool_calls`): they come after the text, streamed in
+pieces as OpenAI streams them. `response_format` changes nothing: the text is what the test says.
 """
 
 import argparse
@@ -37,7 +43,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
@@ -64,6 +70,7 @@ class Behaviour:
         usage: whether a usage chunk is sent.
         cost: `usage.cost`, when not null.
         raw: sent instead of the whole stream, as it stands.
+        tool_calls: what is called after the text, each as (name of the tool, its arguments as JSON).
     """
 
     text: str | None = None
@@ -78,6 +85,7 @@ class Behaviour:
     usage: bool = True
     cost: float | None = None
     raw: str | None = None
+    tool_calls: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(kw_only=True)
@@ -96,8 +104,12 @@ class Call:
 
     def message(self, role: str) -> str:
         """The last message of this role, or ''."""
-        found = [m["content"] for m in self.body.get("messages", []) if m.get("role") == role]
-        return str(found[-1]) if found else ""
+        found = self.messages(role)
+        return found[-1] if found else ""
+
+    def messages(self, role: str) -> list[str]:
+        """The texts of all messages of this role."""
+        return [str(m.get("content") or "") for m in self.body.get("messages", []) if m.get("role") == role]
 
     @property
     def model(self) -> str:
@@ -287,7 +299,7 @@ class ModelServer:
             "model": call.model,
         }
 
-        def chunk(delta: Mapping[str, str], finish: str | None = None) -> str:
+        def chunk(delta: Mapping[str, Any], finish: str | None = None) -> str:
             choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
             return json.dumps(frame | {"choices": [choice]})
 
@@ -315,9 +327,16 @@ class ModelServer:
                 error = {"code": behaviour.error_code, "message": behaviour.message}
                 yield json.dumps(json.loads(chunk({"content": ""}, "error")) | {"error": error})
                 return
-        yield chunk({}, "stop")
+        for number, (name, arguments) in enumerate(behaviour.tool_calls):
+            begun = {"id": f"call-{call.number}-{number}", "type": "function"}
+            yield chunk(
+                {"tool_calls": [{"index": number, **begun, "function": {"name": name, "arguments": ""}}]}
+            )
+            for piece in re.findall(r".{1,5}", arguments, re.DOTALL):
+                yield chunk({"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
+        yield chunk({}, "tool_calls" if behaviour.tool_calls else "stop")
         if behaviour.usage and (call.body.get("stream_options") or {}).get("include_usage"):
-            prompt = sum(len(str(m["content"]).split()) for m in call.body["messages"])
+            prompt = sum(len(str(m.get("content") or "").split()) for m in call.body["messages"])
             usage: dict[str, float] = {
                 "prompt_tokens": prompt,
                 "completion_tokens": len(words),
@@ -334,7 +353,7 @@ def _marked(call: Call, earlier: int) -> Behaviour:
     behaviour = Behaviour()
     for name, value, rest in MARKER.findall(call.system):
         options = dict(option.split("=", 1) for option in rest.split())
-        if earlier >= int(options.get("times", 1_000_000)):
+        if name != "search" and earlier >= int(options.get("times", 1_000_000)):
             continue
         match name:
             case "text":
@@ -360,6 +379,14 @@ def _marked(call: Call, earlier: int) -> Behaviour:
                 behaviour = replace(behaviour, cost=float(value))
             case "nousage":
                 behaviour = replace(behaviour, usage=False)
+            case "search":
+                may = call.body.get("tools") and call.body.get("tool_choice") != "none"
+                if may and len(call.messages("tool")) < int(options.get("times", 1)):
+                    calls = (("web_search", json.dumps({"query": value})),)
+                    behaviour = replace(behaviour, tool_calls=calls, text=behaviour.text or "")
+            case "noformat":
+                if "response_format" in call.body:
+                    behaviour = replace(behaviour, status=400, message="response_format is not supported")
     return behaviour
 
 

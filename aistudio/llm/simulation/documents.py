@@ -51,13 +51,13 @@ def json_text(task: Task) -> str:
         )
     fields = _fields(task)
     if not many:
-        return _dump({name: _value(name, hint, source, 0, task) for name, hint in fields.items()})
+        return _dump({name: plausible(name, hint, source, 0, task) for name, hint in fields.items()})
     count = number_before("objects?|items?|entries|elements?", task.wanted) or min(
         4, max(2, len(source.items))
     )
     return _dump(
         [
-            {name: _value(name, hint, source, row, task) for name, hint in fields.items()}
+            {name: plausible(name, hint, source, row, task) for name, hint in fields.items()}
             for row in range(count)
         ]
     )
@@ -86,7 +86,8 @@ def _key(label: str) -> str:
     return label if re.fullmatch(r"\w+", label) else re.sub(r"\W+", "_", label.lower()).strip("_")
 
 
-def _value(name: str, hint: str, source: Source, row: int, task: Task) -> Json:
+def plausible(name: str, hint: str, source: Source, row: int, task: Task) -> Json:
+    """A value for a field of this name and what is said of it; a list or an object where it seems right."""
     lowered = f"{name} {hint}".lower()
     text = source.text if row == 0 else source.detail(row)
     choices = (
@@ -103,10 +104,10 @@ def _value(name: str, hint: str, source: Source, row: int, task: Task) -> Json:
     if len(found) > 1 and {one.label.lower() for one in found} != {"true", "false"}:
         return judgement.choose(found, text, "")
     if hint.startswith("[") or "array" in hint or "list of" in hint or _is_plural(name):
-        return [_item(name, source, index) for index in range(3)]
+        return [item(name, source, index) for index in range(3)]
     if hint.startswith("{"):
         inner = KEY_VALUE.findall(hint[1:]) or [("value", "")]
-        return {key: _value(key, told, source, row, task) for key, told in inner}
+        return {key: plausible(key, told, source, row, task) for key, told in inner}
     if re.search(
         r"\bbool|\btrue\b|\bfalse\b|^(?:is|has|should|needs|can|wants|was|requires)_|_required$", lowered
     ):
@@ -128,7 +129,8 @@ def _is_plural(name: str) -> bool:
     return PLURAL.search(name) is not None and NOT_PLURAL.search(name) is None
 
 
-def _item(name: str, source: Source, index: int) -> str:
+def item(name: str, source: Source, index: int) -> str:
+    """An item of a list of this name."""
     if re.search(r"(?i)action|step|task|recommend|todo", name):
         return source.cell("action", index)
     if re.search(r"(?i)point|finding|fact|sentence|highlight|reason", name):
