@@ -1,4 +1,4 @@
-"""A running node's view of its run: what nodes/ asks for, answered from PostgreSQL and the model."""
+"""A running node's view of its run: what nodes/ asks for, answered from PostgreSQL, the model and the web."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from aistudio.engine.deltas import DeltaWriter
+from aistudio.engine.http.client import HttpClient
 from aistudio.engine.snapshots import Snapshot
 from aistudio.graph import references
 from aistudio.graph.definition import Node
@@ -14,8 +15,11 @@ from aistudio.graph.events import EventType
 from aistudio.graph.kinds import Kinds
 from aistudio.graph.lineage import absorbed_ports, live_ancestors, live_predecessors
 from aistudio.llm.client import ModelClient, ModelError
-from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.nodes.context import HttpAnswer, HttpRequest, ModelAnswer, ModelRequest, Upstream
 from aistudio.store.results import Result
+
+# To do these twice is to do them once; nobody knows that of a POST or PATCH.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class RunContext:
@@ -24,6 +28,10 @@ class RunContext:
     Args:
         results: what the nodes upstream have made, by id.
         deltas: where the model's text goes while it comes.
+        lost: whether an earlier attempt ended with its worker, so that nobody knows what it did.
+
+    Attributes:
+        repeatable: whether another attempt may follow this one: false once a POST or PATCH has left.
     """
 
     def __init__(
@@ -36,8 +44,11 @@ class RunContext:
         results: Mapping[str, Result],
         global_variables: Mapping[str, JsonValue],
         model: ModelClient,
+        http: HttpClient,
         deltas: DeltaWriter,
+        lost: bool,
     ) -> None:
+        self.repeatable = True
         self._node = node
         self._attempt = attempt
         self._snapshot = snapshot
@@ -45,7 +56,9 @@ class RunContext:
         self._results = results
         self._global_variables = global_variables
         self._model = model
+        self._http = http
         self._deltas = deltas
+        self._lost = lost
 
     @property
     def node_id(self) -> str:
@@ -100,6 +113,20 @@ class RunContext:
             first_token_ms=completion.first_token_ms,
             simulated=completion.simulated,
         )
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        idempotent = request.method in IDEMPOTENT
+        if self._lost and not idempotent:
+            raise NodeError(
+                ErrorCode.HTTP_STATUS,
+                "The worker was lost in the middle of this node, and nobody knows whether its "
+                f"{request.method} arrived. Look there, and run this node again if it did not.",
+            )
+
+        def leaving() -> None:
+            self.repeatable = self.repeatable and idempotent
+
+        return await self._http.send(request, leaving)
 
     @cached_property
     def scope(self) -> Mapping[str, JsonValue]:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
+from aistudio.engine.http.client import HttpClient
 from aistudio.graph.kinds import Kinds
 from aistudio.llm.client import ModelClient
 from aistudio.nodes.context import NodeKind
@@ -14,10 +15,11 @@ from aistudio.store.database import Database
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """A worker's database, model, kinds and global variables."""
+    """A worker's database, model, HTTP client, kinds and global variables."""
 
     database: Database
     model: ModelClient
+    http: HttpClient
     kinds: Mapping[str, NodeKind]
     global_variables: Mapping[str, JsonValue]
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.nodes.context import HttpAnswer, HttpRequest, ModelAnswer, ModelRequest, Upstream
 
 ANSWER = ModelAnswer(text="42", model="m", input_tokens=3, output_tokens=1, cost_usd=0.5, first_token_ms=7)
+
+HTTP_ANSWER = HttpAnswer(host="web.example", status=200, headers={}, content=b"")
 
 
 @dataclass
 class FakeContext:
-    """References are marked instead of resolved; the model says `says` and remembers the question."""
+    """References are marked instead of resolved; model and web say what they are told to and remember."""
 
     node_id: str = "node"
     attempt: int = 1
@@ -22,6 +24,8 @@ class FakeContext:
     before: Sequence[Upstream] = ()
     says: ModelAnswer = ANSWER
     asked: list[ModelRequest] = field(default_factory=list)
+    answers: HttpAnswer = HTTP_ANSWER
+    sent: list[HttpRequest] = field(default_factory=list)
 
     def resolve(self, template: str) -> str:
         return f"resolved({template})"
@@ -35,6 +39,10 @@ class FakeContext:
     async def call_model(self, request: ModelRequest) -> ModelAnswer:
         self.asked.append(request)
         return self.says
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        self.sent.append(request)
+        return self.answers
 
 
 def upstream(output: JsonValue, *, node_id: str = "n", title: str = "", kind: str = "ai_agent") -> Upstream:
