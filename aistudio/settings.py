@@ -1,12 +1,33 @@
 """Every environment variable AI Studio reads: typed, documented, read once."""
 
+import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _host(text: str) -> str:
+    place = urlsplit(f"//{text}")
+    plain = text.isascii() and text == place.netloc and not set("@% ") & set(text)
+    if not plain or not place.hostname or place.port == 0:
+        raise ValueError("write a host or host:port, an IPv6 address in brackets")
+    return text
+
+
+Host = Annotated[str, AfterValidator(_host)]
 
 
 class Settings(BaseSettings):
@@ -59,6 +80,14 @@ class Settings(BaseSettings):
     global_variables: dict[str, JsonValue] = Field(
         default={}, description="JSON object behind {{global.…}}. Never secrets."
     )
+    http_node_allow_hosts: Annotated[tuple[Host, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Hosts that HTTP nodes may call although they are not on the public internet: each a host or "
+            "host:port as it stands in the URL (an IPv6 address in brackets), separated by commas or as a "
+            "JSON list. Whoever may run a workflow reaches them."
+        ),
+    )
     rate_limit_execute_per_minute: PositiveInt | None = Field(
         default=None, description="How many runs one client may start within a minute. Unset: any number."
     )
@@ -89,6 +118,16 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How log lines look: text for people, json for collectors."
     )
+
+    @field_validator("http_node_allow_hosts", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        if given.lstrip().startswith("["):
+            with suppress(ValueError):
+                return json.loads(given)
+        return [host.strip() for host in given.split(",") if host.strip()]
 
     @field_validator("redis_url")
     @classmethod

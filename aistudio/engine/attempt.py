@@ -83,7 +83,7 @@ class NodeRun:
         await self._begin(attempt)
         started = time.monotonic()
         try:
-            result = await self._call(attempt, upstream)
+            result = await self._call(attempt, upstream, lost=before.last > before.failed)
             took = round((time.monotonic() - started) * 1000)
             return await self._complete(result, attempt, took)
         except NodeError as error:
@@ -126,7 +126,7 @@ class NodeRun:
         if now.last < attempt:
             raise stopped()
 
-    async def _call(self, attempt: int, upstream: Mapping[str, Result]) -> NodeResult:
+    async def _call(self, attempt: int, upstream: Mapping[str, Result], *, lost: bool) -> NodeResult:
         node, tools = self._node, self._tools
         try:
             config = self._kind.spec.config.model_validate(node.config)
@@ -150,12 +150,15 @@ class NodeRun:
                 global_variables=tools.global_variables,
                 model=tools.model,
                 search=tools.search,
+                http=tools.http,
                 deltas=writer,
+                lost=lost,
             )
             try:
                 async with asyncio.timeout(node.timeout_seconds) as limit:
                     return await self._kind.run(config, context)
-            except NodeError:
+            except NodeError as error:
+                error.retryable = error.retryable and context.repeatable
                 raise
             except Exception as error:
                 if limit.expired():
@@ -163,14 +166,14 @@ class NodeRun:
                         ErrorCode.TIMEOUT,
                         f"The node took longer than {node.timeout_seconds:g} s. "
                         "Raise its time limit or give it less to do.",
-                        retryable=True,
+                        retryable=context.repeatable,
                     ) from None
                 logger.exception("Node %s of run %s raised", node.id, self._execution_id)
                 raise NodeError(
                     ErrorCode.INTERNAL,
                     f"Something unforeseen happened in this node ({type(error).__name__}). "
                     "The worker's log says more.",
-                    retryable=True,
+                    retryable=context.repeatable,
                 ) from None
 
     async def _complete(

@@ -1,4 +1,4 @@
-"""A running node's view of its run: what nodes/ asks for, answered from PostgreSQL and the model."""
+"""A running node's view of its run: what nodes/ asks for, answered from PostgreSQL, the model and the web."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from aistudio.engine.deltas import DeltaWriter
+from aistudio.engine.http.client import HttpClient
 from aistudio.engine.snapshots import Snapshot
 from aistudio.graph import references
 from aistudio.graph.definition import Node
@@ -17,6 +18,8 @@ from aistudio.llm import messages
 from aistudio.llm.client import ModelClient, ModelError
 from aistudio.llm.search import SearchError, WebSearch
 from aistudio.nodes.context import (
+    HttpAnswer,
+    HttpRequest,
     ModelAnswer,
     ModelRequest,
     SearchFailed,
@@ -27,6 +30,9 @@ from aistudio.nodes.context import (
 )
 from aistudio.store.results import Result
 
+# To do these twice is to do them once; nobody knows that of a POST or PATCH.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
 
 class RunContext:
     """One attempt's `NodeContext`.
@@ -35,6 +41,10 @@ class RunContext:
         results: what the nodes upstream have made, by id.
         search: the web search; null when there is none.
         deltas: where the attempt's text goes while it comes.
+        lost: whether an earlier attempt ended with its worker, so that nobody knows what it did.
+
+    Attributes:
+        repeatable: whether another attempt may follow this one: false once a POST or PATCH has left.
     """
 
     def __init__(
@@ -48,8 +58,11 @@ class RunContext:
         global_variables: Mapping[str, JsonValue],
         model: ModelClient,
         search: WebSearch | None,
+        http: HttpClient,
         deltas: DeltaWriter,
+        lost: bool,
     ) -> None:
+        self.repeatable = True
         self._node = node
         self._attempt = attempt
         self._snapshot = snapshot
@@ -58,7 +71,9 @@ class RunContext:
         self._global_variables = global_variables
         self._model = model
         self._search = search
+        self._http = http
         self._deltas = deltas
+        self._lost = lost
 
     @property
     def node_id(self) -> str:
@@ -139,6 +154,20 @@ class RunContext:
         except SearchError as error:
             raise SearchFailed(str(error)) from None
         return [WebPage(title=page.title, url=page.url, text=page.text) for page in pages]
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        idempotent = request.method in IDEMPOTENT
+        if self._lost and not idempotent:
+            raise NodeError(
+                ErrorCode.HTTP_STATUS,
+                "The worker was lost in the middle of this node, and nobody knows whether its "
+                f"{request.method} arrived. Look there, and run this node again if it did not.",
+            )
+
+        def leaving() -> None:
+            self.repeatable = self.repeatable and idempotent
+
+        return await self._http.send(request, leaving)
 
     @cached_property
     def scope(self) -> Mapping[str, JsonValue]:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
+from aistudio.engine.http.client import HttpClient
 from aistudio.graph.kinds import Kinds
 from aistudio.llm.client import ModelClient
 from aistudio.llm.search import WebSearch
@@ -21,6 +22,7 @@ class Tools:
     database: Database
     cancels: Hub
     model: ModelClient
+    http: HttpClient
     kinds: Mapping[str, NodeKind]
     global_variables: Mapping[str, JsonValue]
     search: WebSearch | None = None

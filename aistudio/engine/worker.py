@@ -12,6 +12,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from aistudio.engine.activities import Activities
 from aistudio.engine.client import Engine, connect
+from aistudio.engine.http.client import HttpClient
 from aistudio.engine.messages import TASK_QUEUE
 from aistudio.engine.reconciler import reconcile_for_ever
 from aistudio.engine.tools import Tools
@@ -80,6 +81,7 @@ async def run_worker(
         database=database,
         cancels=cancels,
         model=model,
+        http=HttpClient(settings.http_node_allow_hosts),
         kinds=registry.kinds() if kinds is None else kinds,
         global_variables=settings.global_variables,
         search=web_search(settings),

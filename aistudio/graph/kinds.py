@@ -41,7 +41,8 @@ class KindSpec:
         starter: the configuration of a node that was just added.
         ports: out ports every node of this kind has; the reserved `error` port is not listed.
         ports_from: out ports made from the configuration, in its order.
-        templates: dotted paths of config texts that take references; `*` stands for any index or key.
+        templates: dotted paths of config texts that take references; `*` stands for any index or key, and
+            `**` at the end for the value itself and everything inside it.
         trigger: whether it starts a run (and takes no incoming edge).
         passes_output: whether agents downstream read its output (decisions and approvals do not).
         port_key: the output's key that names the one live port; null means all ports are live.

@@ -217,12 +217,11 @@ def _check_references(
 
 
 def _texts(value: JsonValue, keys: list[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The texts at a path of keys, `*` standing for any, each with where it is."""
-    if not keys:
-        if isinstance(value, str):
-            yield (), value
-        return
-    for key, child in children(value):
-        if keys[0] in ("*", str(key)):
-            for inside, text in _texts(child, keys[1:]):
+    """The texts at a path of keys (see `KindSpec.templates`), each with where it is."""
+    everything = keys == ["**"]
+    if isinstance(value, str) and (everything or not keys):
+        yield (), value
+    for key, child in children(value) if keys else ():
+        if everything or keys[0] in ("*", str(key)):
+            for inside, text in _texts(child, keys if everything else keys[1:]):
                 yield (key, *inside), text

@@ -1,8 +1,8 @@
 """What a node kind may do while it runs: the one door between kinds and the engine."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from pydantic import JsonValue
 
@@ -106,6 +106,45 @@ class SearchFailed(Exception):
     """A web search brought nothing; its text is the cause."""
 
 
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpRequest:
+    """One HTTP request.
+
+    Attributes:
+        url: as a person wrote it; not yet judged.
+        query: added to the URL's own.
+        headers: besides those that HTTP itself needs; texts of Latin-1 without control characters.
+        content: the body's bytes; null for none.
+    """
+
+    method: Method
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpAnswer:
+    """What a server answered in the end, of whatever status.
+
+    Attributes:
+        host: who answered, after all redirects.
+        headers: names in lower case; those that came several times are joined by ", ".
+        content: the body's bytes, unpacked; under a status from 400 on no more than their beginning.
+        retry_after: seconds the server asked to wait, if it did.
+    """
+
+    host: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    retry_after: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class NodeResult:
     """What a node made.
@@ -164,6 +203,12 @@ class NodeContext(Protocol):
 
         Raises:
             SearchFailed: nothing could be had.
+        """
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        """Send a request to a public host (or one that was opened on purpose) and follow its redirects.
+
+        Once a POST or PATCH has left, no error of this attempt is retried.
         """
 
 

@@ -6,14 +6,13 @@
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal, NoReturn, TypedDict
+from typing import Literal, TypedDict
 
 from pydantic import JsonValue
 
-from aistudio.nodes import charts, fences
+from aistudio.nodes import charts, fences, json_text
 from aistudio.nodes.mermaid import is_mermaid
 from aistudio.nodes.tabular import Row, distinct, read_csv, read_markdown_table
 from aistudio.nodes.upstream import compact
@@ -21,7 +20,6 @@ from aistudio.nodes.upstream import compact
 Format = Literal["markdown", "text", "json", "table", "stat_cards", "chart", "diagram"]
 Mode = Literal["auto", "markdown", "text", "json", "table", "stat_cards", "chart", "diagram"]
 
-_DEEPEST = 100
 _FACT = re.compile(r"\s*(?:[-*+]\s+)?(?P<label>[^:|]{1,60}?)\s*:\s*(?P<value>\S.{0,200})$")
 
 
@@ -77,34 +75,9 @@ def _parse(text: str) -> JsonValue:
     if not text.startswith(("{", "[")):
         return None
     try:
-        value: JsonValue = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, RecursionError):
+        return json_text.parse(text)
+    except ValueError:
         return None
-    return value if _is_shallow(value) else None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} cannot be stored as JSON")
-
-
-def _finite(digits: str) -> float:
-    parsed = float(digits)
-    return parsed if math.isfinite(parsed) else _refuse(digits)
-
-
-def _is_shallow(value: JsonValue) -> bool:
-    """Whether everything that stores or draws the value can walk it without running out of stack."""
-    level: list[JsonValue] = [value]
-    for _ in range(_DEEPEST):
-        level = [
-            item
-            for outer in level
-            if isinstance(outer, dict | list)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return True
-    return False
 
 
 def _is_scalar(value: JsonValue) -> bool:

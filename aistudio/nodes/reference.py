@@ -57,7 +57,8 @@ def _rows(
     for name, field in schema["properties"].items():
         path = prefix + name
         default = "required" if name in required else f"`{json.dumps(field.get('default'))}`"
-        references = " Takes references." if path in templates else ""
+        takes = any(template.rstrip("*").rstrip(".") == path for template in templates)
+        references = " Takes references." if takes else ""
         yield f"| `{path}` | {_type(field)} | {default} | {field['description']}{references} |"
         inner = field.get("items", {}).get("$ref")
         if inner is not None:

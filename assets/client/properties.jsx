@@ -4,7 +4,7 @@ import { X } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
 import { nodeById, problemsOf, select, selectedIds, setConfig, setOnError, titleOf, updateNode, useDraft } from "./draft.js";
 import { Branches } from "./branches.jsx";
-import { Field, JsonField, LongText, NumberField, Select, Switch, TextField } from "./fields.jsx";
+import { Field, JsonField, JsonOrText, LongText, NumberField, Pairs, Select, Switch, TextField } from "./fields.jsx";
 import { KindIcon } from "./icons.jsx";
 
 const typesOf = (schema) => (schema.anyOf ?? [schema]).map((option) => option.type);
@@ -27,6 +27,9 @@ function Control({ id, node, kind, field, schema }) {
   if (schema["x-control"] === "branches") return <Branches node={node} operators={operatorsOf(kind)} />;
   if (["text", "template"].includes(schema["x-control"])) return <LongText {...common} />;
   if (schema["x-control"] === "json-schema") return <JsonField {...common} />;
+  if (schema["x-control"] === "template-json") return <JsonOrText {...common} />;
+  if (schema["x-control"] === "template-pairs")
+    return <Pairs {...common} label={schema.title} empty={nullable ? null : {}} />;
   if (choices) return <Select {...common} choices={choices} />;
   if (typesOf(schema).includes("boolean")) return <Switch {...common} />;
   if (typesOf(schema).some((type) => type === "number" || type === "integer"))

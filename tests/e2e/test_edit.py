@@ -123,6 +123,41 @@ async def test_every_config_field_of_an_agent_can_be_edited(page: Page, studio: 
     await expect(form.locator(".field.has-problem")).to_have_count(1)
 
 
+async def test_names_with_texts_and_a_body_that_may_be_json(page: Page, studio: Served) -> None:
+    call = {
+        "id": "call",
+        "kind": "http_request",
+        "position": {"x": 320, "y": 0},
+        "config": {"url": "https://web.example/", "headers": {"Accept": "text/csv"}},
+    }
+    workflow_id = await open_graph(page, studio, {**PAIR, "nodes": [PAIR["nodes"][0], call]})
+    await page.get_by_test_id("node-call").click()
+    form = page.get_by_test_id("properties")
+    await form.get_by_label("Method").select_option("PUT")
+    query = form.get_by_role("group", name="Query")
+    for number, (name, text) in enumerate([("q", "{{trigger.input}}"), ("q", "late"), ("", "nameless")], 1):
+        await query.get_by_role("button", name="Add").click()
+        await query.get_by_label(f"Name {number} of Query").fill(name)
+        await query.get_by_label(f"Value {number} of Query").fill(text)
+    await expect(query.get_by_text("stands twice")).to_be_visible()
+    await query.get_by_label("Name 2 of Query").fill("page")
+    await expect(query.get_by_text("stands twice")).to_have_count(0)
+    await form.get_by_role("group", name="Headers").get_by_label("Remove row 1").click()
+    await form.get_by_label("Body").fill('{"city": "{{trigger.input}}"')
+    graph = await saved(page, studio, workflow_id)
+    assert graph["nodes"][1]["config"]["body"] == '{"city": "{{trigger.input}}"'
+    await form.get_by_label("Body").press_sequentially("}")
+    graph = await saved(page, studio, workflow_id)
+    assert graph["nodes"][1]["config"] == {
+        "method": "PUT",
+        "url": "https://web.example/",
+        "headers": {},
+        "query": {"q": "{{trigger.input}}", "page": "late"},
+        "body": {"city": "{{trigger.input}}"},
+    }
+    await expect(query.get_by_label("Value 3 of Query")).to_have_value("nameless")
+
+
 async def test_a_decision_is_edited_with_controls_and_edges_follow_branches(
     page: Page, studio: Served
 ) -> None:

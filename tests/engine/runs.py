@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from aistudio.engine.client import Engine
+from aistudio.engine.http.client import HttpClient
 from aistudio.engine.routes import run_task
 from aistudio.engine.tools import Tools
 from aistudio.engine.worker import build_worker
@@ -19,7 +20,7 @@ from aistudio.graph.events import Event, EventType
 from aistudio.graph.kinds import KindSpec, PortsFrom
 from aistudio.llm.client import ModelClient
 from aistudio.llm.search import WebSearch
-from aistudio.nodes import ai_agent, trigger
+from aistudio.nodes import ai_agent, http_request, transform, trigger
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
 from aistudio.store import events, executions, workflows
@@ -80,7 +81,7 @@ class Acts:
 
 
 def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
-    """The real trigger and agent, `step`, and `fork`, whose output names its live branch."""
+    """The real trigger, agent, HTTP request and transform; `step`, and `fork`, which chooses a branch."""
     step = KindSpec(name="step", title="Step", summary="", icon="", group="Data", config=Config)
     fork = KindSpec(
         name="fork",
@@ -97,6 +98,8 @@ def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
     return {
         "trigger": trigger.KIND,
         "ai_agent": ai_agent.KIND,
+        "http_request": http_request.KIND,
+        "transform": transform.KIND,
         "step": NodeKind(spec=step, run=acts.run),
         "fork": NodeKind(spec=fork, run=acts.run),
     }
@@ -224,6 +227,7 @@ async def working(
         database=database,
         cancels=cancels,
         model=model,
+        http=HttpClient(settings.http_node_allow_hosts),
         kinds=kinds_for(acts),
         global_variables=settings.global_variables,
         search=search,

@@ -282,11 +282,11 @@ async def test_a_worker_waits_for_the_schema_and_is_built_again_when_it_breaks(
     built: list[Tools] = []
     real = worker.build_worker
 
-    def breaking(client: Client, tools: Tools) -> Worker:
+    def breaking(client: Client, tools: Tools, drain: timedelta) -> Worker:
         built.append(tools)
         if len(built) == 1:
             raise RuntimeError("broken")
-        return real(client, tools)
+        return real(client, tools, drain)
 
     monkeypatch.setattr(worker, "build_worker", breaking)
     client = await Client.connect(temporal_address)

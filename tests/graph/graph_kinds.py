@@ -77,7 +77,7 @@ KINDS = {
             port_key="branch",
         ),
         spec("visualize", VisualizeConfig),
-        spec("http_request", RequestConfig, templates=("url", "headers.*")),
+        spec("http_request", RequestConfig, templates=("url", "headers.*", "body.**")),
         spec("transform", TransformConfig, templates=("template", "fields.*")),
         spec(
             "approval",

@@ -470,19 +470,24 @@ def test_references(prompt: str, code: str | None) -> None:
 
 def test_references_are_found_everywhere_a_kind_takes_them() -> None:
     branch = {"id": "a", "conditions": [{"left": "{{x.a}}", "operator": "equals", "right": "{{x.b}}"}]}
+    body = {"{{x.not_here}}": ["{{x.g}}", {"a": {"b": "{{x.h}}"}, "n": 1}], "c": "{{x.i}}"}
     nodes = [
         trigger(config={"input": "{{x.not_here}}"}),
         {"id": "d", "kind": "decision", "config": {"branches": [branch]}},
         {"id": "h", "kind": "http_request", "config": {"url": "{{x.c}}", "headers": {"K": "{{x.d}}"}}},
+        {"id": "b", "kind": "http_request", "config": {"url": "u", "body": body}},
         {"id": "t", "kind": "transform", "config": {"fields": {"one": "{{x.e}}", "two": "{{x.f}}"}}},
         agent("p", title="{{x.not_here}}"),
     ]
-    raw = graph(nodes, [edge("start", name) for name in "dhtp"])
+    raw = graph(nodes, [edge("start", name) for name in "dhbtp"])
     assert found(raw) == [
         ("unknown_namespace", "d", "config.branches.0.conditions.0.left"),
         ("unknown_namespace", "d", "config.branches.0.conditions.0.right"),
         ("unknown_namespace", "h", "config.url"),
         ("unknown_namespace", "h", "config.headers.K"),
+        ("unknown_namespace", "b", "config.body.{{x.not_here}}.0"),
+        ("unknown_namespace", "b", "config.body.{{x.not_here}}.1.a.b"),
+        ("unknown_namespace", "b", "config.body.c"),
         ("unknown_namespace", "t", "config.fields.one"),
         ("unknown_namespace", "t", "config.fields.two"),
     ]

@@ -6,14 +6,24 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from aistudio.nodes.context import ModelAnswer, ModelRequest, SearchFailed, Upstream, WebPage
+from aistudio.nodes.context import (
+    HttpAnswer,
+    HttpRequest,
+    ModelAnswer,
+    ModelRequest,
+    SearchFailed,
+    Upstream,
+    WebPage,
+)
 
 ANSWER = ModelAnswer(text="42", model="m", input_tokens=3, output_tokens=1, cost_usd=0.5, first_token_ms=7)
+
+HTTP_ANSWER = HttpAnswer(host="web.example", status=200, headers={}, content=b"")
 
 
 @dataclass
 class FakeContext:
-    """References are marked instead of resolved; the model says `says` and remembers the questions.
+    """References are marked instead of resolved; model and web say what they are told to and remember.
 
     `says` may be several answers, one after the other. `finds` is what a search brings, null without a search
     service; an exception is raised. `shown` is what was emitted.
@@ -30,6 +40,8 @@ class FakeContext:
     asked: list[ModelRequest] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
+    answers: HttpAnswer = HTTP_ANSWER
+    sent: list[HttpRequest] = field(default_factory=list)
 
     def resolve(self, template: str) -> str:
         return f"resolved({template})"
@@ -62,6 +74,10 @@ class FakeContext:
         if isinstance(self.finds, SearchFailed):
             raise self.finds
         return self.finds
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        self.sent.append(request)
+        return self.answers
 
 
 def upstream(output: JsonValue, *, node_id: str = "n", title: str = "", kind: str = "ai_agent") -> Upstream:

@@ -12,7 +12,16 @@ import aistudio.nodes
 from aistudio.nodes import registry
 from aistudio.nodes.context import NodeKind
 
-CONTROLS = {"text", "template", "template-line", "model", "json-schema", "branches"}
+CONTROLS = {
+    "text",
+    "template",
+    "template-line",
+    "template-pairs",
+    "template-json",
+    "model",
+    "json-schema",
+    "branches",
+}
 KINDS = list(registry.kinds().values())
 
 
@@ -23,7 +32,14 @@ def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_the_palette_order_begins_with_the_trigger() -> None:
-    assert list(registry.kinds()) == ["trigger", "ai_agent", "decision", "visualize"]
+    assert list(registry.kinds()) == [
+        "trigger",
+        "ai_agent",
+        "decision",
+        "http_request",
+        "transform",
+        "visualize",
+    ]
     assert list(registry.specs()) == list(registry.kinds())
 
 
@@ -71,4 +87,9 @@ def test_a_field_takes_references_where_its_control_says_so(kind: NodeKind) -> N
         for name, described in fields(kind.spec.config.model_json_schema())
         if described.get("x-control", "").startswith("template")
     }
-    assert marked == {path.rsplit(".", 1)[-1] for path in kind.spec.templates}
+    assert marked == {path.rstrip(".*").rsplit(".", 1)[-1] for path in kind.spec.templates}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.spec.name)
+def test_a_node_that_was_just_added_can_run(kind: NodeKind) -> None:
+    kind.spec.config.model_validate(kind.spec.starter)

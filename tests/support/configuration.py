@@ -58,7 +58,7 @@ def example_environment() -> str:
 
 
 def _shown(default: Any) -> str:
-    if default is None or default in ({}, []):
+    if default is None or default in ({}, [], ()):
         return ""
     if isinstance(default, bool):
         return ""
