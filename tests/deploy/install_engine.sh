@@ -3,11 +3,11 @@
 # Debian 12 has no compose v2: there the four packages come from Debian 13, and everything else stays as it is.
 set -euo pipefail
 
-packages=(docker.io docker-cli docker-buildx docker-compose iptables debootstrap)
+packages=(docker.io docker-cli docker-buildx docker-compose iptables iproute2 debootstrap)
 
 ready() {
   local program
-  for program in dockerd containerd iptables debootstrap; do
+  for program in dockerd containerd iptables ip debootstrap; do
     command -v "$program" >/dev/null || return 1
   done
   docker compose version >/dev/null 2>&1 && docker buildx version >/dev/null 2>&1
