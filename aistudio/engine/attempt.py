@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from aistudio.engine import inputs
 from aistudio.engine.context import RunContext
 from aistudio.engine.deltas import DeltaWriter
+from aistudio.engine.inputs import Inputs
+from aistudio.engine.ledger import Ledger
 from aistudio.engine.messages import STOPPED, NodeOutcome, NodeTask, Skips
 from aistudio.engine.patience import patiently, to_the_end
 from aistudio.engine.snapshots import Snapshot
@@ -25,7 +29,6 @@ from aistudio.store.attempts import Attempts
 from aistudio.store.encoding import iso
 from aistudio.store.errors import OutputTooLarge
 from aistudio.store.events import NewEvent
-from aistudio.store.results import Result
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +71,11 @@ class NodeRun:
         Raises:
             ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
         """
-        before, upstream = await patiently(self._read)
+        before, given = await patiently(self._read)
         if before.settled:
             return await self._settled()
         if self._node.pinned_output is not None:
-            return await self._complete(self._pinned(), 0, 0, before=self._skips())
+            return await self._complete(self._pinned(), 0, 0, AsyncExitStack(), before=self._skips())
         if before.last - before.failed >= LOST_LIMIT:
             error = NodeError(
                 ErrorCode.INTERNAL,
@@ -80,23 +83,28 @@ class NodeRun:
             )
             return await self._fail(error, before.last)
         attempt = before.last + 1
-        await self._begin(attempt)
+        if not await self._begin(attempt):
+            return await self._settled()
         started = time.monotonic()
         try:
-            result = await self._call(attempt, upstream, lost=before.last > before.failed)
-            took = round((time.monotonic() - started) * 1000)
-            return await self._complete(result, attempt, took)
+            async with AsyncExitStack() as streams:
+                lost = before.last > before.failed
+                result = await self._call(attempt, given, streams, lost=lost)
+                took = round((time.monotonic() - started) * 1000)
+                # It may be paid for: ending its streams and storing it are one step that nothing cuts short.
+                return await self._complete(result, attempt, took, streams.pop_all())
         except NodeError as error:
             if error.retryable and before.failed + 1 < self._node.retry.max_attempts:
                 raise await self._retry(error, attempt, before) from None
             return await self._fail(error, attempt)
 
-    async def _read(self) -> tuple[Attempts, dict[str, Result]]:
+    async def _read(self) -> tuple[Attempts, Inputs]:
+        node, specs = self._node, self._tools.specs
         async with self._database.connect() as connection:
-            before = await attempts.of(connection, self._execution_id, self._node.id)
-            ancestors = self._snapshot.ancestors(self._node.id)
-            upstream = await results.all_for(connection, self._execution_id, ancestors)
-        return before, upstream
+            before = await attempts.of(connection, self._execution_id, node.id)
+            if before.settled or node.pinned_output is not None:
+                return before, Inputs()
+            return before, await inputs.read(connection, self._execution_id, self._snapshot, node.id, specs)
 
     def _pinned(self) -> NodeResult:
         """The pinned output, told as what makes such outputs tells it: a decision with its branch."""
@@ -106,7 +114,8 @@ class NodeRun:
             told["branch"] = output["branch"]
         return NodeResult(output=output, details=told)
 
-    async def _begin(self, attempt: int) -> None:
+    async def _begin(self, attempt: int) -> bool:
+        """Tell that it starts; false when the node has settled meanwhile, on a worker thought lost."""
         ready_at = datetime.fromisoformat(self._task.ready_at)
         if attempt > 1:
             ready_at = max(ready_at, activity.info().current_attempt_scheduled_time)
@@ -120,13 +129,15 @@ class NodeRun:
             lambda: events.append(self._database, self._execution_id, [*self._skips(), started])
         )
         if any(event.type is EventType.NODE_STARTED for event in written):
-            return
-        # Nothing written: the run is stopping, or the connection broke after this was written.
+            return True
+        # Nothing written: the node has settled, the run is stopping, or the connection broke after this was
+        # written.
         now = await patiently(lambda: attempts.of(self._database, self._execution_id, self._node.id))
-        if now.last < attempt:
+        if not now.settled and now.last < attempt:
             raise stopped()
+        return not now.settled
 
-    async def _call(self, attempt: int, upstream: Mapping[str, Result], *, lost: bool) -> NodeResult:
+    async def _call(self, attempt: int, given: Inputs, streams: AsyncExitStack, *, lost: bool) -> NodeResult:
         node, tools = self._node, self._tools
         try:
             config = self._kind.spec.config.model_validate(node.config)
@@ -140,50 +151,53 @@ class NodeRun:
                 self._database, self._execution_id, node.id, attempt, offset, text, follows=follows
             )
 
-        async with DeltaWriter(send) as writer:
-            context = RunContext(
-                node=node,
-                attempt=attempt,
-                snapshot=self._snapshot,
-                kinds=tools.specs,
-                results=upstream,
-                global_variables=tools.global_variables,
-                model=tools.model,
-                search=tools.search,
-                http=tools.http,
-                deltas=writer,
-                lost=lost,
-            )
-            try:
-                async with asyncio.timeout(node.timeout_seconds) as limit:
-                    return await self._kind.run(config, context)
-            except NodeError as error:
-                error.retryable = error.retryable and context.repeatable
-                raise
-            except Exception as error:
-                if limit.expired():
-                    raise NodeError(
-                        ErrorCode.TIMEOUT,
-                        f"The node took longer than {node.timeout_seconds:g} s. "
-                        "Raise its time limit or give it less to do.",
-                        retryable=context.repeatable,
-                    ) from None
-                logger.exception("Node %s of run %s raised", node.id, self._execution_id)
+        ledger = Ledger(self._database, tools.model, self._execution_id, node.id, attempt)
+        context = RunContext(
+            node=node,
+            attempt=attempt,
+            snapshot=self._snapshot,
+            kinds=tools.specs,
+            inputs=given,
+            global_variables=tools.global_variables,
+            model=tools.model,
+            search=tools.search,
+            http=tools.http,
+            ledger=await streams.enter_async_context(ledger),
+            deltas=await streams.enter_async_context(DeltaWriter(send)),
+            lost=lost,
+        )
+        try:
+            async with asyncio.timeout(node.timeout_seconds) as limit:
+                return await self._kind.run(config, context)
+        except NodeError as error:
+            error.retryable = error.retryable and context.repeatable
+            raise
+        except Exception as error:
+            if limit.expired():
                 raise NodeError(
-                    ErrorCode.INTERNAL,
-                    f"Something unforeseen happened in this node ({type(error).__name__}). "
-                    "The worker's log says more.",
+                    ErrorCode.TIMEOUT,
+                    f"The node took longer than {node.timeout_seconds:g} s. "
+                    "Raise its time limit or give it less to do.",
                     retryable=context.repeatable,
                 ) from None
+            logger.exception("Node %s of run %s raised", node.id, self._execution_id)
+            raise NodeError(
+                ErrorCode.INTERNAL,
+                f"Something unforeseen happened in this node ({type(error).__name__}). "
+                "The worker's log says more.",
+                retryable=context.repeatable,
+            ) from None
 
     async def _complete(
         self,
         result: NodeResult,
         attempt: int,
         duration_ms: int,
+        streams: AsyncExitStack,
         before: Sequence[NewEvent] = (),
     ) -> NodeOutcome:
         async def store() -> list[Event]:
+            await streams.aclose()
             return await patiently(
                 lambda: events.complete_node(
                     self._database,

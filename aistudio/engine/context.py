@@ -1,19 +1,19 @@
 """A running node's view of its run: what nodes/ asks for, answered from PostgreSQL, the model and the web."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from pydantic import JsonValue
 
 from aistudio.engine.deltas import DeltaWriter
 from aistudio.engine.http.client import HttpClient
+from aistudio.engine.inputs import Inputs
+from aistudio.engine.ledger import Ledger
 from aistudio.engine.snapshots import Snapshot
 from aistudio.graph import references
 from aistudio.graph.definition import Node
 from aistudio.graph.errors import ErrorCode, NodeError
-from aistudio.graph.events import EventType
-from aistudio.graph.kinds import Kinds
-from aistudio.graph.lineage import absorbed_ports, live_ancestors, live_predecessors
+from aistudio.graph.kinds import Kinds, Reads
 from aistudio.llm import messages
 from aistudio.llm.client import ModelClient, ModelError
 from aistudio.llm.search import SearchError, WebSearch
@@ -28,7 +28,6 @@ from aistudio.nodes.context import (
     Upstream,
     WebPage,
 )
-from aistudio.store.results import Result
 
 # To do these twice is to do them once; nobody knows that of a POST or PATCH.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -38,8 +37,9 @@ class RunContext:
     """One attempt's `NodeContext`.
 
     Args:
-        results: what the nodes upstream have made, by id.
+        inputs: what it reads of the nodes upstream.
         search: the web search; null when there is none.
+        ledger: where its model calls are written down.
         deltas: where the attempt's text goes while it comes.
         lost: whether an earlier attempt ended with its worker, so that nobody knows what it did.
 
@@ -54,11 +54,12 @@ class RunContext:
         attempt: int,
         snapshot: Snapshot,
         kinds: Kinds,
-        results: Mapping[str, Result],
+        inputs: Inputs,
         global_variables: Mapping[str, JsonValue],
         model: ModelClient,
         search: WebSearch | None,
         http: HttpClient,
+        ledger: Ledger,
         deltas: DeltaWriter,
         lost: bool,
     ) -> None:
@@ -67,11 +68,12 @@ class RunContext:
         self._attempt = attempt
         self._snapshot = snapshot
         self._kinds = kinds
-        self._results = results
+        self._inputs = inputs
         self._global_variables = global_variables
         self._model = model
         self._search = search
         self._http = http
+        self._ledger = ledger
         self._deltas = deltas
         self._lost = lost
 
@@ -91,33 +93,36 @@ class RunContext:
         return references.resolve(template, self.scope)
 
     def ancestors(self) -> Sequence[Upstream]:
-        ids = live_ancestors(self._snapshot.workflow, self._node.id, self._live_ports)
-        return self._upstream(
-            node_id
-            for node_id in ids
-            if self._results[node_id].type is EventType.NODE_COMPLETED
-            and self._kinds[self._snapshot.nodes[node_id].kind].passes_output
-        )
+        return self._upstream("ancestors")
 
     def predecessors(self) -> Sequence[Upstream]:
-        return self._upstream(live_predecessors(self._snapshot.workflow, self._node.id, self._live_ports))
+        return self._upstream("predecessors")
 
     async def call_model(
         self, request: ModelRequest, on_text: Callable[[str], Awaitable[None]]
     ) -> ModelAnswer:
         try:
-            completion = await self._model.complete(
-                system=request.system,
-                user=request.user,
-                model=request.model,
-                temperature=request.temperature,
-                max_tokens=request.max_tokens,
-                more=[message for turn in request.turns for message in _messages(turn)],
-                tools=[messages.tool(tool.name, tool.description, tool.parameters) for tool in request.tools],
-                tools_spent=request.tools_spent,
-                schema=request.schema,
-                on_text=on_text,
-            )
+            async with self._ledger.call(request) as call:
+
+                async def hear(text: str) -> None:
+                    call.hear(text)
+                    await on_text(text)
+
+                completion = await self._model.complete(
+                    system=request.system,
+                    user=request.user,
+                    model=request.model,
+                    temperature=request.temperature,
+                    max_tokens=request.max_tokens,
+                    more=[message for turn in request.turns for message in _messages(turn)],
+                    tools=[
+                        messages.tool(tool.name, tool.description, tool.parameters) for tool in request.tools
+                    ],
+                    tools_spent=request.tools_spent,
+                    schema=request.schema,
+                    on_text=hear,
+                )
+                call.answered(completion)
         except ModelError as error:
             raise NodeError(
                 ErrorCode(error.code),
@@ -172,7 +177,7 @@ class RunContext:
     @cached_property
     def scope(self) -> Mapping[str, JsonValue]:
         return {
-            "nodes": {node_id: result.output for node_id, result in self._results.items()},
+            "nodes": dict(self._inputs.outputs),
             "trigger": self._trigger(),
             "variables": self._snapshot.workflow.variables,
             "global": dict(self._global_variables),
@@ -189,27 +194,17 @@ class RunContext:
                 return sample if node.pinned_output is None else node.pinned_output
         return {}
 
-    @cached_property
-    def _live_ports(self) -> dict[str, tuple[str, ...]]:
-        live: dict[str, tuple[str, ...]] = {}
-        for node_id, result in self._results.items():
-            node = self._snapshot.nodes[node_id]
-            spec = self._kinds[node.kind]
-            if result.type is EventType.NODE_FAILED:
-                live[node_id] = absorbed_ports(node, spec)
-            else:
-                live[node_id] = spec.live_ports(node.config, result.output)
-        return live
-
-    def _upstream(self, node_ids: Iterable[str]) -> list[Upstream]:
+    def _upstream(self, reads: Reads) -> list[Upstream]:
+        kind = self._kinds[self._node.kind]
+        assert kind.reads == reads, f"{kind.name} declares that it reads {kind.reads}, not {reads}."
         return [
             Upstream(
                 node_id=node_id,
                 title=self._snapshot.nodes[node_id].title,
                 kind=self._snapshot.nodes[node_id].kind,
-                output=self._results[node_id].output,
+                output=self._inputs.outputs[node_id],
             )
-            for node_id in node_ids
+            for node_id in self._inputs.upstream
         ]
 
 

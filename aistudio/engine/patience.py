@@ -47,7 +47,12 @@ async def to_the_end(step: Coroutine[Any, Any, T]) -> T:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait({task}, timeout=LAST_WORDS)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await last_words(task)
         raise
+
+
+async def last_words(step: asyncio.Future[Any]) -> None:
+    """Let a step go on for up to `LAST_WORDS` seconds, then cut it off; what it raises is not heard."""
+    await asyncio.wait({step}, timeout=LAST_WORDS)
+    step.cancel()
+    await asyncio.gather(step, return_exceptions=True)

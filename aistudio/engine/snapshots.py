@@ -36,7 +36,8 @@ class Snapshot:
         return ports(self.workflow)
 
     @cached_property
-    def _sources(self) -> dict[str, set[str]]:
+    def sources(self) -> dict[str, set[str]]:
+        """For every node id, those with an edge to it."""
         sources: dict[str, set[str]] = {node.id: set() for node in self.workflow.nodes}
         for edge in self.workflow.edges:
             sources[edge.target].add(edge.source)
@@ -47,7 +48,7 @@ class Snapshot:
         found: set[str] = set()
         pending = [node_id]
         while pending:
-            for source in self._sources[pending.pop()]:
+            for source in self.sources[pending.pop()]:
                 if source not in found:
                     found.add(source)
                     pending.append(source)

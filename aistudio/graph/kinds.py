@@ -1,14 +1,17 @@
 """What a node kind is, as data: its configuration, its ports, where it holds references."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, JsonValue
 
+from aistudio.graph.parsing import children
+
 ERROR_PORT = "error"
 
 Group = Literal["Trigger", "AI", "Logic", "Data", "Output"]
+Reads = Literal["references", "predecessors", "ancestors"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,8 @@ class KindSpec:
         ports_from: out ports made from the configuration, in its order.
         templates: dotted paths of config texts that take references; `*` stands for any index or key, and
             `**` at the end for the value itself and everything inside it.
+        reads: whose outputs it takes besides those its references name: nobody's, its live direct
+            predecessors', or all its live ancestors'. Nothing else is loaded for it.
         trigger: whether it starts a run (and takes no incoming edge).
         passes_output: whether agents downstream read its output (decisions and approvals do not).
         port_key: the output's key that names the one live port; null means all ports are live.
@@ -60,6 +65,7 @@ class KindSpec:
     ports: tuple[str, ...] = ("out",)
     ports_from: PortsFrom | None = None
     templates: tuple[str, ...] = ()
+    reads: Reads = "references"
     trigger: bool = False
     passes_output: bool = True
     port_key: str | None = None
@@ -85,5 +91,20 @@ class KindSpec:
         chosen = output.get(self.port_key) if isinstance(output, dict) else None
         return tuple(port for port in ports if port == chosen)
 
+    def texts(self, config: JsonValue) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """The configuration's texts that take references, each with where it is."""
+        for template in self.templates:
+            yield from _texts(config, template.split("."))
+
 
 Kinds: TypeAlias = Mapping[str, KindSpec]
+
+
+def _texts(value: JsonValue, keys: list[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    everything = keys == ["**"]
+    if isinstance(value, str) and (everything or not keys):
+        yield (), value
+    for key, child in children(value) if keys else ():
+        if everything or keys[0] in ("*", str(key)):
+            for inside, text in _texts(child, keys if everything else keys[1:]):
+                yield (key, *inside), text

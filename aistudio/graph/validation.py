@@ -1,7 +1,6 @@
 """Everything that is wrong with a workflow, found at once (contract, section 2)."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue, ValidationError
@@ -10,7 +9,7 @@ from aistudio.graph.definition import Workflow
 from aistudio.graph.errors import ProblemCode
 from aistudio.graph.kinds import ERROR_PORT, Kinds, KindSpec
 from aistudio.graph.limits import MAX_EDGES, MAX_NODES, MAX_SIZE, within_limits
-from aistudio.graph.parsing import Refusal, children, members, read, refusals
+from aistudio.graph.parsing import Refusal, members, read, refusals
 from aistudio.graph.problems import Location, Problem, Report
 from aistudio.graph.references import NAMESPACES, find, find_malformed, shortened
 from aistudio.graph.topology import Topology
@@ -184,10 +183,9 @@ def _check_shape(graph: _Graph, report: Report) -> None:
             message = f"{names} leads into itself and could never start."
         report.add(ProblemCode.CYCLE, graph.named[cycle[0]].at, message)
     for step in graph.steps:
-        for template in step.spec.templates if step.spec is not None else ():
-            for inside, text in _texts(step.config, template.split(".")):
-                at = (*step.at, "config", *inside)
-                _check_references(text, at, step.id, graph, topology, report)
+        for inside, text in step.spec.texts(step.config) if step.spec is not None else ():
+            at = (*step.at, "config", *inside)
+            _check_references(text, at, step.id, graph, topology, report)
     connected = topology.reached(name for name, step in graph.named.items() if step.is_trigger)
     for name, step in graph.named.items():
         if name not in connected:
@@ -214,14 +212,3 @@ def _check_references(
         elif reader is not None and not topology.is_upstream(source, reader):
             message = f"{reference}: no path leads from `{source}` to this node."
             report.add(ProblemCode.UNKNOWN_REFERENCE, at, message)
-
-
-def _texts(value: JsonValue, keys: list[str]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The texts at a path of keys (see `KindSpec.templates`), each with where it is."""
-    everything = keys == ["**"]
-    if isinstance(value, str) and (everything or not keys):
-        yield (), value
-    for key, child in children(value) if keys else ():
-        if everything or keys[0] in ("*", str(key)):
-            for inside, text in _texts(child, keys if everything else keys[1:]):
-                yield (key, *inside), text

@@ -1,5 +1,6 @@
 """The one door to a language model: any endpoint that speaks OpenAI's protocol, or the offline model."""
 
+import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -30,6 +31,9 @@ OPENROUTER_HEADERS = {"HTTP-Referer": "http://localhost:3000", "X-Title": "AI St
 
 # A model that thinks may be silent for long; one that is not even reachable should say so soon.
 TIMEOUT = httpx2.Timeout(connect=10.0, read=120.0, write=30.0, pool=30.0)
+
+# What an endpoint counts beyond this is no count.
+MOST_TOKENS = 2**40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +235,10 @@ class ModelClient:
             raise self._endpoint.explain(ValueError("not an object"), self.default_model)
         return True
 
+    def price(self, model: str, input_tokens: int, output_tokens: int) -> float | None:
+        """US dollars for so many tokens, by the price table; null when the model's price is not known."""
+        return 0.0 if self.simulated else pricing.cost(model, input_tokens, output_tokens, self._prices)
+
     async def aclose(self) -> None:
         """Close every connection. The client cannot be used after this."""
         await self._client.close()
@@ -267,7 +275,7 @@ class ModelClient:
         if usage is None:
             return None
         own = (usage.model_extra or {}).get("cost")
-        if isinstance(own, int | float) and not isinstance(own, bool):
+        if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own < math.inf:
             return float(own)
         for name in (wanted, answered_by):
             cost = pricing.cost(name, *_tokens(usage), self._prices)
@@ -322,4 +330,9 @@ def _checked(pieces: Sequence[ChoiceDeltaToolCall]) -> Sequence[ChoiceDeltaToolC
 def _tokens(usage: CompletionUsage | None) -> tuple[int, int]:
     if usage is None:
         return 0, 0
-    return usage.prompt_tokens or 0, usage.completion_tokens or 0
+    return _count(usage.prompt_tokens), _count(usage.completion_tokens)
+
+
+def _count(tokens: object) -> int:
+    # The client does not check what it decodes.
+    return tokens if isinstance(tokens, int) and 0 <= tokens <= MOST_TOKENS else 0

@@ -153,6 +153,7 @@ KIND = NodeKind(
         headline="system_prompt",
         starter={"system_prompt": "Answer in a few clear sentences."},
         templates=("system_prompt",),
+        reads="ancestors",
     ),
     run=run,
 )

@@ -67,6 +67,7 @@ KIND = NodeKind(
         group="Output",
         config=VisualizeConfig,
         headline="mode",
+        reads="predecessors",
     ),
     run=run,
 )

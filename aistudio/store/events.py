@@ -19,20 +19,9 @@ from aistudio.store.tables import events as table
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An output to keep with the event that tells of it.
-
-    Attributes:
-        output: the node's whole output.
-        input_tokens: added to the run's usage.
-        output_tokens: added to the run's usage.
-        cost_usd: added to the run's cost, in US dollars; null when the price is unknown, which makes
-            the run's cost unknown too.
-    """
+    """An output to keep, whole, with the event that tells of it; JSON's null is one, too."""
 
     output: JsonValue
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: float | None = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +60,11 @@ offered AS (
         CASE WHEN ends THEN 'execution_cancelled' ELSE offer.type END AS type,
         offer.node_id, offer.attempt,
         CASE WHEN ends THEN '{}' ELSE offer.payload END AS payload,
-        offer.output, offer.input_tokens, offer.output_tokens, offer.cost_usd, offer.place
+        offer.output, offer.place
     FROM unnest(
         CAST(:keys AS text[]), CAST(:types AS text[]), CAST(:node_ids AS text[]), CAST(:attempts AS int[]),
-        CAST(:payloads AS text[]), CAST(:outputs AS text[]), CAST(:input_tokens AS bigint[]),
-        CAST(:output_tokens AS bigint[]), CAST(:costs AS numeric[])
-    ) WITH ORDINALITY AS offer(
-        key, type, node_id, attempt, payload, output, input_tokens, output_tokens, cost_usd, place
-    )
+        CAST(:payloads AS text[]), CAST(:outputs AS text[])
+    ) WITH ORDINALITY AS offer(key, type, node_id, attempt, payload, output, place)
     CROSS JOIN view
     -- Once cancelling is written, the end is cancelled.
     CROSS JOIN LATERAL (SELECT
@@ -158,12 +144,7 @@ total AS (
         max(type) FILTER (
             WHERE type IN ('execution_completed', 'execution_failed', 'execution_cancelled')
         ) AS terminal,
-        bool_or(type = 'execution_cancelling') AS cancelling,
-        sum(input_tokens) AS input_tokens,
-        sum(output_tokens) AS output_tokens,
-        -- sum() passes over null, but an unknown price makes the sum unknown.
-        CASE WHEN bool_or(output IS NOT NULL AND cost_usd IS NULL) THEN NULL
-            ELSE coalesce(sum(cost_usd), 0) END AS cost_usd
+        bool_or(type = 'execution_cancelling') AS cancelling
     FROM fresh
     HAVING count(*) > 0
 ),
@@ -179,10 +160,7 @@ updated AS (
         END,
         started_at = coalesce(executions.started_at, total.started_at),
         finished_at = CASE WHEN total.terminal IS NOT NULL THEN total.timestamp END,
-        error = CASE WHEN total.terminal = 'execution_failed' THEN CAST(:error AS json) END,
-        input_tokens = executions.input_tokens + total.input_tokens,
-        output_tokens = executions.output_tokens + total.output_tokens,
-        cost_usd = executions.cost_usd + total.cost_usd
+        error = CASE WHEN total.terminal = 'execution_failed' THEN CAST(:error AS json) END
     FROM total CROSS JOIN tally
     WHERE executions.id = :execution_id
 )
@@ -241,8 +219,7 @@ async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) 
     Left out are: a fact that is already there (same key), anything about a node that has settled, everything
     once the run is terminal, and after `execution_cancelling` everything but skips, the settling of nodes
     that had started, and the end, which is then `execution_cancelled` whatever was asked. The row's
-    status, times, error, usage and cost follow in the same transaction. Safe to repeat after a lost
-    connection.
+    status, times and error follow in the same transaction. Safe to repeat after a lost connection.
     """
     this = parse_id(execution_id)
     offered = _offer(events)
@@ -277,19 +254,8 @@ async def complete_node(
     """Keep a node's output and write its `node_completed`, and drop its delta chunks, all or nothing.
 
     `details` go into the payload as they are (model, usage, cost_usd, first_token_ms, branch, pinned,
-    reused_from); usage and cost are added to the run's, except those of a `reused_from`. `before` are events
-    written just ahead in the same transaction. Raises OutputTooLarge.
+    reused_from). `before` are events written just ahead in the same transaction. Raises OutputTooLarge.
     """
-    told = dict(details or {})
-    usage = told.get("usage") if "reused_from" not in told else None
-    stored = Stored(output=output)
-    if usage is not None:
-        stored = Stored(
-            output=output,
-            input_tokens=int(usage["input_tokens"]),
-            output_tokens=int(usage["output_tokens"]),
-            cost_usd=told.get("cost_usd"),
-        )
     completed = NewEvent(
         type=EventType.NODE_COMPLETED,
         node_id=node_id,
@@ -297,9 +263,9 @@ async def complete_node(
         payload={
             "output": results.in_event(execution_id, node_id, output),
             "duration_ms": duration_ms,
-            **told,
+            **(details or {}),
         },
-        stored=stored,
+        stored=Stored(output=output),
     )
     return await append(source, execution_id, [*before, completed])
 
@@ -410,12 +376,6 @@ def _parameters(execution_id: str, events: Sequence[NewEvent]) -> dict[str, Any]
         "attempts": [event.attempt for event in events],
         "payloads": [dumps(dict(event.payload)) for event in events],
         "outputs": [None if kept is None else dumps(kept.output) for kept in stored],
-        "input_tokens": [0 if kept is None else kept.input_tokens for kept in stored],
-        "output_tokens": [0 if kept is None else kept.output_tokens for kept in stored],
-        "costs": [
-            0.0 if kept is None else None if kept.cost_usd is None else float(kept.cost_usd)
-            for kept in stored
-        ],
         "error": None if failure is None else dumps(failure),
     }
 

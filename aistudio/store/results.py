@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import JsonValue
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ARRAY, Row, any_, bindparam, select
 
 from aistudio.graph.events import EventType
 from aistudio.store.database import Source, reading
 from aistudio.store.encoding import compact, parse_id, utf8_length
 from aistudio.store.errors import OutputTooLarge
-from aistudio.store.tables import node_results
+from aistudio.store.tables import AnyText, node_results
 
 # Bytes of compact JSON in UTF-8.
 MAX_OUTPUT = 8 * 1024 * 1024
@@ -40,7 +40,14 @@ READ = select(
 ).where(node_results.c.execution_id == bindparam("this"))
 GET = READ.where(node_results.c.node_id == bindparam("node_id"))
 GET_OWNED = GET.where(node_results.c.owner_id == bindparam("owner"))
-SOME = READ.where(node_results.c.node_id.in_(bindparam("node_ids", expanding=True)))
+TYPES = select(node_results.c.node_id, node_results.c.type).where(
+    node_results.c.execution_id == bindparam("this")
+)
+OUTPUTS = select(node_results.c.node_id, node_results.c.output).where(
+    node_results.c.execution_id == bindparam("this"),
+    # One array, so that it is one statement to prepare however many they are.
+    node_results.c.node_id == any_(bindparam("node_ids", type_=ARRAY(AnyText))),
+)
 
 
 async def get(source: Source, execution_id: str, node_id: str) -> Result | None:
@@ -64,14 +71,24 @@ async def get_owned(source: Source, owner_id: str, execution_id: str, node_id: s
     return None if row is None else _result(row)
 
 
-async def all_for(source: Source, execution_id: str, node_ids: Collection[str]) -> dict[str, Result]:
-    """The results of these nodes, by node id; nodes without one are left out."""
+async def types(source: Source, execution_id: str) -> dict[str, EventType]:
+    """How each node of the run that has a result came by it; see `Result.type`."""
+    this = parse_id(execution_id)
+    if this is None:
+        return {}
+    async with reading(source) as connection:
+        rows = (await connection.execute(TYPES, {"this": this})).all()
+    return {row.node_id: EventType(row.type) for row in rows}
+
+
+async def outputs(source: Source, execution_id: str, node_ids: Collection[str]) -> dict[str, JsonValue]:
+    """The whole outputs of these nodes, by node id; nodes without one are left out."""
     this = parse_id(execution_id)
     if this is None or not node_ids:
         return {}
     async with reading(source) as connection:
-        rows = (await connection.execute(SOME, {"this": this, "node_ids": list(node_ids)})).all()
-    return {row.node_id: _result(row) for row in rows}
+        rows = (await connection.execute(OUTPUTS, {"this": this, "node_ids": list(node_ids)})).all()
+    return {row.node_id: row.output for row in rows}
 
 
 def in_event(execution_id: str, node_id: str, output: JsonValue) -> JsonValue:
@@ -82,7 +99,10 @@ def in_event(execution_id: str, node_id: str, output: JsonValue) -> JsonValue:
     written = compact(output)
     size = utf8_length(written)
     if size > MAX_OUTPUT:
-        raise OutputTooLarge(f"The output is {size:,} bytes of JSON; the limit is {MAX_OUTPUT:,}.")
+        raise OutputTooLarge(
+            f"The output is {size:,} bytes of JSON; the limit is {MAX_OUTPUT:,}. Let the node make less, or "
+            "split its work."
+        )
     if size <= MAX_INLINE:
         return output
     return {

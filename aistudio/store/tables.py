@@ -73,6 +73,7 @@ Index(
     workflows.c.id,
     postgresql_where=workflows.c.deleted_at.is_(None),
 )
+Index("ix_workflows_deleted", workflows.c.deleted_at, postgresql_where=workflows.c.deleted_at.is_not(None))
 
 workflow_versions = Table(
     "workflow_versions",
@@ -114,6 +115,11 @@ Index(
     "ix_executions_unfinished",
     executions.c.created_at,
     postgresql_where=executions.c.status.not_in(["completed", "failed", "cancelled"]),
+)
+Index(
+    "ix_executions_finished",
+    executions.c.finished_at,
+    postgresql_where=executions.c.status.in_(["completed", "failed", "cancelled"]),
 )
 
 events = Table(
@@ -160,6 +166,29 @@ node_results = Table(
     PrimaryKeyConstraint("execution_id", "node_id"),
 )
 
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", Uuid(as_uuid=False), primary_key=True),
+    Column("execution_id", ForeignKey("executions.id", ondelete="CASCADE"), nullable=False),
+    Column("owner_id", AnyText, nullable=False),
+    Column("node_id", AnyText, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    # Counts the calls of the attempt from 1.
+    Column("number", Integer, nullable=False),
+    Column("model", AnyText, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    # Both null while the call is made, and for ever when its worker was killed.
+    Column("finished_at", DateTime(timezone=True)),
+    Column("outcome", String(16)),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost_usd", Numeric(asdecimal=False)),
+    Column("estimated", Boolean, nullable=False),
+)
+Index("ix_model_calls_node", model_calls.c.execution_id, model_calls.c.node_id)
+
 delta_chunks = Table(
     "delta_chunks",
     metadata,
@@ -190,3 +219,4 @@ idempotency_keys = Table(
     ),
 )
 Index("ix_idempotency_keys_execution_id", idempotency_keys.c.execution_id)
+Index("ix_idempotency_keys_created_at", idempotency_keys.c.created_at)

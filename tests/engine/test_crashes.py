@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +14,14 @@ from pathlib import Path
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
+from aistudio.engine.attempt import NodeRun
 from aistudio.engine.client import RunState
 from aistudio.engine.tools import Tools
 from aistudio.graph.errors import ErrorCode, NodeError
@@ -27,7 +30,7 @@ from aistudio.graph.scheduler import Scheduler, Step
 from aistudio.llm.client import ModelClient
 from aistudio.nodes.context import NodeContext
 from aistudio.settings import Settings
-from aistudio.store import migrations
+from aistudio.store import events, executions, migrations
 from aistudio.store.database import Database
 from tests.engine.runs import Studio, graph, of, told, working
 from tests.support.model_server import ModelServer
@@ -41,7 +44,7 @@ def server() -> Iterator[ModelServer]:
 
 @contextmanager
 def worker_process(
-    database_url: str, temporal_address: str, server: ModelServer
+    database_url: str, temporal_address: str, server: ModelServer, module: str = "worker_main"
 ) -> Iterator[subprocess.Popen[bytes]]:
     environment = os.environ | {
         "DATABASE_URL": database_url,
@@ -49,7 +52,7 @@ def worker_process(
         "OPENAI_API_KEY": "sk-test-0123456789",
         "OPENAI_BASE_URL": server.base_url,
     }
-    with subprocess.Popen([sys.executable, "-m", "tests.engine.worker_main"], env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", f"tests.engine.{module}"], env=environment) as process:
         try:
             yield process
         finally:
@@ -97,6 +100,80 @@ async def test_a_killed_worker_costs_the_node_it_was_at_and_nothing_else(
         "third",
     ]
     assert "retrying b" not in told(found)
+
+
+async def test_a_worker_killed_between_storing_and_reporting_costs_no_second_call(
+    temporal_address: str, database: Database, server: ModelServer
+) -> None:
+    studio = await observer(await Client.connect(temporal_address), database)
+    with ExitStack() as stack:
+        first = stack.enter_context(worker_process(database.url, temporal_address, server, "dying_worker"))
+        execution_id = await studio.start(graph("t>a", "a>b", a="first", b="second"), "hello")
+        assert await asyncio.to_thread(first.wait, 60) == -signal.SIGKILL
+        assert told(await studio.events(execution_id))[-1] == "completed a"
+        stack.enter_context(worker_process(database.url, temporal_address, server))
+        found = await studio.end(execution_id)
+    assert told(found)[-1] == "execution_completed"
+    assert [call.system for call in server.calls] == ["first", "second"]
+    assert [starts(found, name) for name in "tab"] == [[1], [1], [1]]
+    async with database.connect() as connection:
+        ledger = await connection.execute(
+            text("SELECT node_id, outcome FROM model_calls ORDER BY started_at")
+        )
+        assert [tuple(row) for row in ledger] == [("a", "ok"), ("b", "ok")]
+
+
+async def test_an_answer_outlives_its_nodes_time_while_postgresql_is_away(
+    tmp_path: Path, temporal_address: str, server: ModelServer
+) -> None:
+    """Neither it nor its cost is lost, and nobody asks again."""
+    postgres = Postgres(tmp_path)
+    postgres.start()
+    migrations.upgrade(postgres.url)
+    database = Database(postgres.url)
+    settings = Settings(
+        _env_file=None, openai_api_key=SecretStr("sk-test-0123456789"), openai_base_url=server.base_url
+    )
+    raw = graph("t>a", a="[[delay:1]] [[cost:0.5]]")
+    raw["nodes"][1]["timeout_seconds"] = 3
+    try:
+        async with working(await Client.connect(temporal_address), database, settings) as studio:
+            execution_id = await studio.start(raw)
+            assert await asyncio.to_thread(server.wait_for, lambda calls: len(calls) == 1)
+            await asyncio.to_thread(postgres.stop)
+            assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].completed)
+            await asyncio.sleep(4)
+            await asyncio.to_thread(postgres.start)
+            found = await studio.end(execution_id)
+        assert told(found)[-1] == "execution_completed"
+        assert starts(found, "a") == [1]
+        assert len(server.calls) == 1
+        run = await executions.load_snapshot(database, execution_id)
+        assert run is not None
+        assert run.cost_usd == 0.5
+    finally:
+        await database.close()
+        postgres.stop()
+
+
+async def test_a_worker_thought_lost_that_was_faster_costs_no_second_call(
+    temporal_address: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node settles after the next attempt has looked and before it begins."""
+    real = NodeRun._begin
+
+    async def outrun(self: NodeRun, attempt: int) -> bool:
+        if self._node.id == "a":
+            await events.complete_node(
+                database, self._execution_id, "a", attempt=1, output={"text": "faster"}, duration_ms=1
+            )
+        return await real(self, attempt)
+
+    monkeypatch.setattr(NodeRun, "_begin", outrun)
+    async with working(await Client.connect(temporal_address), database) as studio:
+        found = await studio.run(graph("t>a", "a>b"))
+        assert studio.acts.attempts == {"b": [1]}
+    assert told(found)[-3:] == ["started b", "completed b", "execution_completed"]
 
 
 async def test_a_worker_that_stops_in_order_hands_its_nodes_on(

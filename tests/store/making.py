@@ -3,6 +3,9 @@
 import os
 import signal
 import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from aistudio.embedded.postgres import Postgres
@@ -11,6 +14,7 @@ from aistudio.store import events, executions, workflows
 from aistudio.store.database import Database
 from aistudio.store.events import NewEvent
 from aistudio.store.executions import Execution
+from aistudio.store.model_calls import ModelCall
 
 OWNER = "owner"
 GRAPH: dict[str, Any] = {"schema": 1, "nodes": [], "edges": []}
@@ -44,6 +48,33 @@ def of_node(event_type: EventType, node_id: str, attempt: int = 1) -> NewEvent:
 async def complete(database: Database, run_id: str, node_id: str, **details: Any) -> list[Event]:
     return await events.complete_node(
         database, run_id, node_id, attempt=1, output={"response": "ok"}, duration_ms=5, details=details
+    )
+
+
+def a_call(run_id: str, node_id: str = "a") -> ModelCall:
+    """A model call that begins."""
+    return ModelCall(
+        id=str(uuid.uuid4()),
+        execution_id=run_id,
+        node_id=node_id,
+        attempt=1,
+        number=1,
+        model="asked",
+        simulated=False,
+        started_at=datetime.now(UTC),
+    )
+
+
+def ended(call: ModelCall, cost_usd: float | None = 0.1) -> ModelCall:
+    """The call with its answer: 10 tokens in, 3 out."""
+    return replace(
+        call,
+        model="answered\0",
+        finished_at=datetime.now(UTC),
+        outcome="ok",
+        input_tokens=10,
+        output_tokens=3,
+        cost_usd=cost_usd,
     )
 
 

@@ -64,13 +64,7 @@ async def test_two_attempts_settle_a_node_once(database: Database) -> None:
         async def settle(attempt: int, writer: Database, run_id: str = run_id) -> int:
             await events.append(writer, run_id, [started("a", attempt)])
             written = await events.complete_node(
-                writer,
-                run_id,
-                "a",
-                attempt=attempt,
-                output=attempt,
-                duration_ms=1,
-                details={"usage": {"input_tokens": 1, "output_tokens": 1}, "cost_usd": 1},
+                writer, run_id, "a", attempt=attempt, output=attempt, duration_ms=1
             )
             return len(written)
 
@@ -82,8 +76,6 @@ async def test_two_attempts_settle_a_node_once(database: Database) -> None:
         result = await results.get(database, run_id, "a")
         assert result is not None
         assert (result.attempt, result.output) == (read[-1].attempt, read[-1].payload["output"])
-        run = await row(database, run_id)
-        assert (run.input_tokens, run.cost_usd) == (1, 1)
     await asyncio.gather(*(writer.close() for writer in writers))
 
 

@@ -13,21 +13,42 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from aistudio.store import migrations
+from aistudio.graph.events import EventType
+from aistudio.store import events, migrations, model_calls, results
 from aistudio.store.database import Database, parameters
 from aistudio.store.errors import DatabaseUnavailable, MigrationError
 from aistudio.store.tables import metadata
+from tests.store.making import a_call, complete, ended, row
 
-SECOND = """
+NEXT = """
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
     op.execute("CREATE TABLE half ()")
     {then}
+"""
+
+RUN_OF_THE_FIRST_VERSION = """
+INSERT INTO workflows (id, owner_id, name, graph, revision)
+VALUES ('00000000-0000-4000-8000-000000000001', 'owner', 'Flow', '{}', 1);
+INSERT INTO executions (
+    id, owner_id, workflow_id, status, has_input, input, graph, input_tokens, output_tokens, cost_usd,
+    last_sequence
+) VALUES (
+    '00000000-0000-4000-8000-000000000002', 'owner', '00000000-0000-4000-8000-000000000001', 'running', true,
+    '"hi"', '{}', 7, 5, 0.5, 2
+);
+INSERT INTO events (execution_id, sequence, owner_id, key, type, node_id, attempt, timestamp, payload) VALUES
+    ('00000000-0000-4000-8000-000000000002', 1, 'owner', 'execution_started', 'execution_started', NULL, 0,
+     now(), '{}'),
+    ('00000000-0000-4000-8000-000000000002', 2, 'owner', 'a:1:node_completed', 'node_completed', 'a', 1,
+     now(), '{"output":"\\u0000","duration_ms":5,"usage":{"input_tokens":7,"output_tokens":5}}');
+INSERT INTO node_results (execution_id, node_id, owner_id, attempt, type, output)
+VALUES ('00000000-0000-4000-8000-000000000002', 'a', 'owner', 1, 'node_completed', '"\\u0000"');
 """
 
 
@@ -95,16 +116,16 @@ def test_eight_at_once_migrate_once(empty_url: str) -> None:
         list(threads.map(migrations.upgrade, [empty_url] * 8))
     assert tables(empty_url) == {"alembic_version", *metadata.tables}
     with psycopg.connect(empty_url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
 
 
 def test_a_failed_migration_changes_nothing_and_says_why(empty_url: str, scripts: Path) -> None:
-    broken = scripts / "versions" / "0002_broken.py"
+    broken = scripts / "versions" / "0003_broken.py"
     for then, reason in (
         ('op.execute("SELECT no_such_column")', "no_such_column"),
         ('raise RuntimeError("no idea")', "RuntimeError: no idea"),
     ):
-        broken.write_text(SECOND.format(then=then))
+        broken.write_text(NEXT.format(then=then))
         with pytest.raises(MigrationError, match=f"could not be migrated: .*{reason}"):
             migrations.upgrade(empty_url)
         assert tables(empty_url) == set()
@@ -117,21 +138,21 @@ async def test_the_schema_is_current_when_nothing_is_missing(empty_url: str, scr
     await asyncio.to_thread(migrations.upgrade, empty_url)
     assert await migrations.schema_state(database) == "current"
     assert await migrations.schema_is_current(database)
-    second = scripts / "versions" / "0002_second.py"
-    second.write_text(SECOND.format(then="pass"))
+    added = scripts / "versions" / "0003_next.py"
+    added.write_text(NEXT.format(then="pass"))
     migrations._revisions.cache_clear()
     assert await migrations.schema_state(database) == "outdated"
     assert not await migrations.schema_is_current(database)
     await asyncio.to_thread(migrations.upgrade, empty_url)
     assert await migrations.schema_is_current(database)
     # Now as a process of the older version sees it.
-    second.unlink()
+    added.unlink()
     migrations._revisions.cache_clear()
     assert await migrations.schema_state(database) == "newer"
     assert await migrations.schema_is_current(database)
     await asyncio.to_thread(migrations.upgrade, empty_url)
     with psycopg.connect(empty_url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
     await database.close()
 
 
@@ -180,3 +201,31 @@ def test_somebody_who_migrates_for_ever_is_told_of(empty_url: str, monkeypatch: 
             migrations.upgrade(empty_url)
     migrations.upgrade(empty_url)
     assert "workflows" in tables(empty_url)
+
+
+async def test_a_database_with_runs_is_migrated_and_its_runs_go_on(empty_url: str, scripts: Path) -> None:
+    added = [script for script in (scripts / "versions").glob("*.py") if script.name > "0002"]
+    later = {script: script.read_text() for script in added}
+    for script in added:
+        script.unlink()
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(RUN_OF_THE_FIRST_VERSION)
+    for script, text in later.items():
+        script.write_text(text)
+    await asyncio.to_thread(migrations.upgrade, empty_url)
+    database = Database(empty_url)
+    run_id = "00000000-0000-4000-8000-000000000002"
+    await model_calls.end(database, ended(a_call(run_id, "b"), 0.25))
+    await complete(database, run_id, "b")
+    await events.finish(database, run_id, EventType.EXECUTION_COMPLETED)
+    run = await row(database, run_id)
+    assert (run.status, run.input_tokens, run.output_tokens, run.cost_usd) == ("completed", 17, 8, 0.75)
+    assert [event.type.value for event in await events.read(database, run_id)] == [
+        "execution_started",
+        "node_completed",
+        "node_completed",
+        "execution_completed",
+    ]
+    assert await results.outputs(database, run_id, ["a", "b"]) == {"a": "\0", "b": {"response": "ok"}}
+    await database.close()
