@@ -108,6 +108,15 @@ class Settings(BaseSettings):
             "processes count together. Unset: each counts for itself."
         ),
     )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description=(
+            "Every worker deletes runs that ended more than so many days ago, at its start and daily. "
+            "Unset: they stay."
+        ),
+    )
     aistudio_home: Path = Field(
         default=Path(".aistudio"), description="Where the embedded servers keep their data."
     )

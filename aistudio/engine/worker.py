@@ -15,6 +15,7 @@ from aistudio.engine.client import Engine, connect
 from aistudio.engine.http.client import HttpClient
 from aistudio.engine.messages import TASK_QUEUE
 from aistudio.engine.reconciler import reconcile_for_ever
+from aistudio.engine.retention import prune_for_ever
 from aistudio.engine.tools import Tools
 from aistudio.engine.workflow import ExecutionWorkflow
 from aistudio.llm.client import ModelClient
@@ -72,7 +73,7 @@ async def run_worker(
     kinds: Mapping[str, NodeKind] | None = None,
     drain: timedelta = SHORT_DRAIN,
 ) -> None:
-    """Work until cancelled: wait for the schema, run nodes, and look after runs that were left behind.
+    """Work until cancelled: wait for the schema, run nodes, look after runs that were left behind, prune.
 
     What has not ended `drain` after it is cancelled goes on in the next worker.
     """
@@ -94,6 +95,9 @@ async def run_worker(
         async with asyncio.TaskGroup() as group:
             group.create_task(_for_ever(lambda: build_worker(client, tools, drain).run()))
             group.create_task(reconcile_for_ever(Engine(client), database, tools.specs))
+            if settings.retention_days is not None:
+                age = timedelta(days=settings.retention_days)
+                group.create_task(prune_for_ever(database, age))
     finally:
         await cancels.close()
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import Interval, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,7 +12,7 @@ from aistudio.store.database import Source, reading
 from aistudio.store.errors import IdempotencyMismatch
 from aistudio.store.tables import NOW, idempotency_keys
 
-KEPT = text("interval '24 hours'")
+KEPT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Claim:
 
 
 _key = idempotency_keys.c
-_EXPIRED = _key.created_at < func.clock_timestamp() - KEPT
+_EXPIRED = _key.created_at < func.clock_timestamp() - literal(KEPT, Interval)
 
 # A second claim waits here until the first one's transaction has ended, then finds its row.
 _FIRST = insert(idempotency_keys).values(
