@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -15,6 +18,9 @@ from aistudio.embedded.processes import EmbeddedError
 from aistudio.embedded.supervisor import supervise
 from aistudio.embedded.web import Program, finished_build, production, reflex_run, serving
 from aistudio.settings import Settings
+
+if TYPE_CHECKING:
+    from aistudio.store.database import Database
 
 ALIVE_SECONDS = 5
 
@@ -100,6 +106,98 @@ def doctor() -> None:
     os._exit(0 if well else 1)
 
 
+@main.command()
+def reconcile() -> None:
+    """Compare unfinished runs with Temporal once, as every worker does all the time, and put them right."""
+    from aistudio.engine.client import EngineUnavailable
+    from aistudio.store.errors import DatabaseUnavailable
+
+    configuration = _running()
+    _require(configuration, "DATABASE_URL", "TEMPORAL_ADDRESS")
+    try:
+        asyncio.run(_reconcile(configuration))
+    except DatabaseUnavailable as error:
+        raise click.ClickException(f"PostgreSQL is away: {error}") from error
+    except EngineUnavailable as error:
+        raise click.ClickException(str(error)) from error
+
+
+class Age(click.ParamType[timedelta]):
+    """A number of days or hours, as in 30d or 12h."""
+
+    name = "age"
+
+    def convert(
+        self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """The age as a timedelta."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([0-9]{1,5})([dh])", value)
+        if found is None:
+            self.fail(f"{value!r} is no age. Write days or hours, as in 30d or 12h.", param, ctx)
+        number = int(found[1])
+        return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
+
+
+@main.command()
+@click.option("--older-than", type=Age(), help="As in 30d or 12h.  [default: RETENTION_DAYS]")
+def prune(older_than: timedelta | None) -> None:
+    """Delete runs that ended longer ago than that, with all that hangs on them.
+
+    Workflows that were deleted as long ago go too, once no run of theirs is left. A run that has not ended
+    stays, however old.
+    """
+    from aistudio.store.errors import DatabaseUnavailable
+
+    configuration = _running()
+    _require(configuration, "DATABASE_URL")
+    if older_than is None:
+        if configuration.retention_days is None:
+            raise click.UsageError("Say how old, as in --older-than 30d, or set RETENTION_DAYS.")
+        older_than = timedelta(days=configuration.retention_days)
+    try:
+        asyncio.run(_prune(configuration, older_than))
+    except DatabaseUnavailable as error:
+        raise click.ClickException(f"PostgreSQL is away: {error}") from error
+
+
+async def _reconcile(configuration: Settings) -> None:
+    from aistudio.engine.client import open_engine
+    from aistudio.engine.reconciler import reconcile
+    from aistudio.nodes import registry
+
+    async with _database(configuration) as database:
+        found = await reconcile(await open_engine(configuration), database, registry.specs())
+    for repair in found.repairs:
+        click.echo(str(repair))
+    click.echo(f"Unfinished runs compared with Temporal: {found.compared:,}. Amiss: {len(found.repairs):,}.")
+
+
+async def _prune(configuration: Settings, age: timedelta) -> None:
+    from aistudio.store import retention
+
+    async with _database(configuration) as database:
+        pruned = await retention.prune(database, age)
+    click.echo("Another process is deleting already." if pruned is None else f"Deleted: {pruned}.")
+
+
+@asynccontextmanager
+async def _database(configuration: Settings) -> AsyncIterator["Database"]:
+    """The database that the settings name, once its schema is known to be up to date."""
+    from aistudio.store.database import Database
+    from aistudio.store.migrations import schema_is_current
+
+    assert configuration.database_url is not None
+    database = Database(configuration.database_url.get_secret_value())
+    try:
+        if not await schema_is_current(database):
+            raise click.ClickException("The database's schema is not up to date. Run `aistudio migrate`.")
+        yield database
+    finally:
+        await database.close()
+
+
 async def _work(configuration: Settings, drain: timedelta, alive: Path | None) -> None:
     # Imported here: the other commands start servers and need none of it.
     from aistudio.engine.worker import work
@@ -139,6 +237,14 @@ def _settings() -> Settings:
         return environment.read()
     except environment.UnusableEnvironment as error:
         raise click.ClickException(str(error)) from error
+
+
+def _running() -> Settings:
+    """The settings, and where they name no server, those of the studio that runs on the same home."""
+    from aistudio.doctor.case import take_case
+
+    _settings()
+    return take_case().settings
 
 
 def _require(configuration: Settings, *names: str) -> None:

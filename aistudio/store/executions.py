@@ -4,11 +4,11 @@ import uuid
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import JsonValue
-from sqlalchemy import Row, bindparam, insert, select, text
+from sqlalchemy import Interval, Row, bindparam, func, insert, select, text
 
 from aistudio.graph.events import TERMINAL_STATUSES, EventType, ExecutionStatus
 from aistudio.store import events, idempotency, paging
@@ -28,8 +28,8 @@ class ExecutionSummary:
     Attributes:
         version: the workflow's version that runs; null for the draft.
         has_input: tells an input of JSON null from none.
-        input_tokens: of all its completed nodes.
-        cost_usd: of all its completed nodes, in US dollars; null when the price of a call is unknown.
+        input_tokens: of all its model calls, those of failed attempts included.
+        cost_usd: of all its model calls, in US dollars; null when the price of one is unknown.
         last_sequence: of its newest event.
         rerun_of: the run whose nodes it kept.
     """
@@ -59,6 +59,14 @@ class Execution(ExecutionSummary):
     graph: JsonValue
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """A run that has not ended, without what may be large."""
+
+    id: str
+    status: ExecutionStatus
+
+
 CancelOutcome = Literal["cancelling", "already_cancelling", "terminal"]
 
 _SUMMARY = tuple(column for column in executions.c if column is not executions.c.graph)
@@ -74,8 +82,11 @@ LOCK_STATUS = select(executions.c.status).where(_THIS, _OWNED).with_for_update(k
 LIST = select(*_SUMMARY).where(_OWNED)
 TELL_WORKERS = text("SELECT pg_notify(:channel, :payload)")
 UNFINISHED = (
-    select(*_SUMMARY)
-    .where(executions.c.status.not_in(["completed", "failed", "cancelled"]))
+    select(executions.c.id, executions.c.status)
+    .where(
+        executions.c.status.not_in(["completed", "failed", "cancelled"]),
+        executions.c.created_at <= func.clock_timestamp() - bindparam("age", type_=Interval),
+    )
     .order_by(executions.c.created_at)
 )
 
@@ -188,10 +199,11 @@ async def list_page(
     return paging.page(rows, limit, _summary)
 
 
-async def non_terminal(source: Source) -> list[ExecutionSummary]:
-    """Every run that has not ended, oldest first, whoever owns it: for the reconciler."""
+async def unfinished(source: Source, *, age: timedelta = timedelta(0)) -> list[Unfinished]:
+    """Every run of this age that has not ended, oldest first, whoever owns it: for the reconciler."""
     async with reading(source) as connection:
-        return [_summary(row) for row in (await connection.execute(UNFINISHED)).all()]
+        rows = (await connection.execute(UNFINISHED, {"age": age})).all()
+    return [Unfinished(id=row.id, status=ExecutionStatus(row.status)) for row in rows]
 
 
 async def request_cancel(

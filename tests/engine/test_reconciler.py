@@ -21,12 +21,14 @@ AT_ONCE = timedelta(0)
 @pytest.fixture
 async def nothing_open(real_studio: Studio) -> None:
     """What earlier tests left is not this test's business."""
-    for run in await executions.non_terminal(real_studio.database):
+    for run in await executions.unfinished(real_studio.database):
         await events.finish(real_studio.database, run.id, EventType.EXECUTION_CANCELLED)
 
 
-async def round_of(studio: Studio, young: timedelta = AT_ONCE) -> int:
-    return await reconcile(studio.engine, studio.database, studio.tools.specs, young=young)
+async def round_of(studio: Studio, young: timedelta = AT_ONCE) -> dict[str, tuple[str, str | None]]:
+    """What was found amiss with which run, and what was done."""
+    found = await reconcile(studio.engine, studio.database, studio.tools.specs, young=young)
+    return {repair.execution_id: (repair.found, repair.done) for repair in found.repairs}
 
 
 async def hang(context: NodeContext) -> dict[str, str]:
@@ -36,11 +38,13 @@ async def hang(context: NodeContext) -> dict[str, str]:
 
 async def test_a_run_that_was_never_submitted_is_started(real_studio: Studio) -> None:
     execution_id = await real_studio.write(graph("t>a"))
-    assert await round_of(real_studio, timedelta(minutes=1)) == 0
+    assert await round_of(real_studio, timedelta(minutes=1)) == {}
     assert await real_studio.engine.describe(execution_id) is RunState.MISSING
-    assert await round_of(real_studio) == 1
+    assert await round_of(real_studio) == {
+        execution_id: ("pending here, missing in Temporal", "started it in Temporal")
+    }
     assert told(await real_studio.end(execution_id))[-1] == "execution_completed"
-    assert await round_of(real_studio) == 0
+    assert await round_of(real_studio) == {}
 
 
 async def test_several_reconcilers_start_it_once(real_studio: Studio) -> None:
@@ -56,7 +60,9 @@ async def test_a_run_that_was_terminated_in_temporal_fails(real_studio: Studio) 
     execution_id = await real_studio.start(graph("t>a", "a>b"))
     await real_studio.until(execution_id, EventType.NODE_STARTED, "a")
     await real_studio.client.get_workflow_handle(execution_id).terminate()
-    assert await round_of(real_studio) == 1
+    assert await round_of(real_studio) == {
+        execution_id: ("running here, terminated in Temporal", "wrote that it is failed")
+    }
     found = await real_studio.events(execution_id)
     assert told(found)[-2:] == ["cancelled a", "execution_failed"]
     assert found[-1].payload["error"] == {
@@ -70,14 +76,18 @@ async def test_a_cancelled_row_is_cancelled_in_temporal_again(real_studio: Studi
     execution_id = await real_studio.start(graph("t>a"))
     await real_studio.until(execution_id, EventType.NODE_STARTED, "a")
     await executions.request_cancel(real_studio.database, OWNER, execution_id)
-    assert await round_of(real_studio) == 1
+    assert await round_of(real_studio) == {
+        execution_id: ("cancelling here, running in Temporal", "asked Temporal to cancel it")
+    }
     assert told(await real_studio.end(execution_id))[-2:] == ["cancelled a", "execution_cancelled"]
 
 
 async def test_a_cancelled_row_that_was_never_submitted_ends_cancelled(real_studio: Studio) -> None:
     execution_id = await real_studio.write(graph("t>a"))
     await executions.request_cancel(real_studio.database, OWNER, execution_id)
-    assert await round_of(real_studio) == 1
+    assert await round_of(real_studio) == {
+        execution_id: ("cancelling here, missing in Temporal", "wrote that it is cancelled")
+    }
     assert told(await real_studio.events(execution_id))[-1] == "execution_cancelled"
     assert await real_studio.engine.describe(execution_id) is RunState.MISSING
 
@@ -115,13 +125,14 @@ async def test_an_open_row_of_a_closed_run_gets_a_fitting_end(
     if settled:
         await events.complete_node(database, execution_id, "t", attempt=1, output={}, duration_ms=1)
     specs = real_studio.tools.specs
-    assert await reconcile(Closed(state), database, specs, young=AT_ONCE) == 1
+    helped = await reconcile(Closed(state), database, specs, young=AT_ONCE)
+    assert (helped.compared, len(helped.repairs)) == (1, 1)
     found = await real_studio.events(execution_id)
     assert found[-1].type is terminal
     assert found[-2].type is (EventType.NODE_COMPLETED if settled else EventType.NODE_CANCELLED)
     if terminal is EventType.EXECUTION_FAILED:
         assert found[-1].payload["error"]["code"] == "internal"
-    assert await reconcile(Closed(state), database, specs, young=AT_ONCE) == 0
+    assert (await reconcile(Closed(state), database, specs, young=AT_ONCE)).compared == 0
     assert await real_studio.events(execution_id) == found
 
 
@@ -129,7 +140,9 @@ async def test_an_open_row_of_a_closed_run_gets_a_fitting_end(
 async def test_one_run_that_cannot_be_helped_keeps_nobody_from_it(real_studio: Studio) -> None:
     broken = await real_studio.write({"nodes": "none"})
     execution_id = await real_studio.write(graph("t"))
-    assert await round_of(real_studio) == 1
+    helped = await round_of(real_studio)
+    assert helped[broken] == ("pending here, and comparing it with Temporal failed (ValidationError)", None)
+    assert helped[execution_id][1] == "started it in Temporal"
     assert told(await real_studio.end(execution_id))[-1] == "execution_completed"
     assert await real_studio.engine.describe(broken) is RunState.MISSING
 

@@ -28,7 +28,7 @@ async def start(database: Database, workflow: Workflow, claim: Claim, owner: str
 
 
 async def count(database: Database) -> int:
-    return len(await executions.non_terminal(database))
+    return len(await executions.unfinished(database))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_the_reconciler_sees_what_has_not_ended(database: Database) -> Non
     await events.append(database, runs[1], [started("a")])
     await executions.request_cancel(database, OWNER, runs[2])
     await events.finish(database, runs[3], EventType.EXECUTION_FAILED)
-    found = await executions.non_terminal(database)
+    found = await executions.unfinished(database)
     assert [run.id for run in found] == [runs[0], runs[1], runs[2], runs[4]]
     assert [run.status.value for run in found] == ["pending", "running", "cancelling", "pending"]
 
