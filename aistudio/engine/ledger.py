@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -61,8 +61,7 @@ class Ledger:
     """The calls of one attempt at one node.
 
     Each is written when it begins, so that even a killed worker leaves a trace, and when it ended. Nobody
-    waits for the latter before the attempt's end, which PostgreSQL's absence may delay: an answer is not
-    lost because its node's time was up meanwhile.
+    waits for that before the attempt's end: PostgreSQL's absence uses up nothing of the node's time.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Ledger:
         self._node_id = node_id
         self._attempt = attempt
         self._number = 0
-        self._endings: list[asyncio.Task[None]] = []
+        self._writes: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Ledger":
         return self
@@ -83,7 +82,7 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, asyncio.CancelledError):
-            await last_words(asyncio.gather(*self._endings))
+            await last_words(asyncio.gather(*self._writes))
         else:
             await to_the_end(self._written())
 
@@ -103,8 +102,8 @@ class Ledger:
         )
         call = Call(row, request.system + request.user)
         outcome: Outcome = "failed"
+        self._write(model_calls.begin, row)
         try:
-            await patiently(lambda: model_calls.begin(self._database, row))
             yield call
             outcome = "ok"
         except asyncio.CancelledError:
@@ -113,12 +112,13 @@ class Ledger:
         finally:
             if outcome != "ok":
                 call.broke_off(self._model)
-            ended = replace(call.row, finished_at=datetime.now(UTC), outcome=outcome)
-            end = patiently(lambda: model_calls.end(self._database, ended))
-            self._endings.append(asyncio.create_task(end))
+            self._write(model_calls.end, replace(call.row, finished_at=datetime.now(UTC), outcome=outcome))
+
+    def _write(self, how: Callable[[Database, ModelCall], Awaitable[None]], row: ModelCall) -> None:
+        self._writes.append(asyncio.create_task(patiently(lambda: how(self._database, row))))
 
     async def _written(self) -> None:
-        await asyncio.gather(*self._endings)
+        await asyncio.gather(*self._writes)
 
 
 def _tokens(size: int) -> int:

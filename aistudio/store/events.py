@@ -114,7 +114,7 @@ kept AS (
 cleared AS (
     DELETE FROM delta_chunks
     WHERE execution_id = :execution_id
-        AND node_id = ANY (ARRAY(SELECT node_id FROM fresh WHERE type = 'node_completed'))
+        AND node_id = ANY (ARRAY(SELECT node_id FROM fresh WHERE output IS NOT NULL))
 ),
 -- How many nodes are at work and how many wait for a human. Only runs that have a waiting node need to know.
 latest AS (

@@ -82,7 +82,7 @@ SELECT set_config('synchronous_commit', 'off', true)
 
 
 async def begin(database: Database, call: ModelCall) -> None:
-    """Write that a call is about to be made. Nothing is written for a run that is gone."""
+    """Write that a call is being made, unless its end is written. For a run that is gone nothing is."""
     async with database.connect() as connection:
         await connection.execute(WRITE, _parameters(call))
 
