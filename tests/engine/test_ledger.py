@@ -14,7 +14,7 @@ from aistudio.settings import Settings
 from aistudio.store import executions
 from aistudio.store.database import Database
 from tests.engine.runs import Studio, graph, of, told, working
-from tests.support.model_server import ModelServer
+from tests.support.model_server import Behaviour, ModelServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,6 +94,21 @@ async def test_a_refused_call_is_there_and_costs_nothing(asking: Studio) -> None
     assert (refused["outcome"], refused["input_tokens"], refused["cost_usd"]) == ("failed", 0, 0)
     assert not refused["estimated"]
     assert whole["cost_usd"] == 0.25
+    await assert_sums(asking, execution_id)
+
+
+async def test_a_repair_is_a_call_of_its_own(asking: Studio, server: ModelServer) -> None:
+    server.script(Behaviour(text="no JSON"), Behaviour(text='{"n": 1}'))
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    raw = graph("t>a", a={"kind": "ai_agent", "config": {"system_prompt": "Count.", "output_schema": schema}})
+    execution_id = await asking.start(raw)
+    (completed,) = of(await asking.end(execution_id), EventType.NODE_COMPLETED, "a")
+    made = await calls(asking, execution_id)
+    assert [(call["attempt"], call["number"], call["outcome"]) for call in made] == [
+        (1, 1, "ok"),
+        (1, 2, "ok"),
+    ]
+    assert completed.payload["usage"]["output_tokens"] == sum(call["output_tokens"] for call in made)
     await assert_sums(asking, execution_id)
 
 
