@@ -35,5 +35,6 @@ def run_task(execution_id: str, workflow: Workflow, kinds: Kinds) -> RunTask:
         routes=[[list(reached) for reached in targets[name].values()] for name in names],
         triggers=[place[trigger] for trigger in plan(workflow, kinds).triggers],
         timeouts=[math.ceil(node.timeout_seconds) for node in workflow.nodes],
+        waits=any(kinds[node.kind].waits for node in workflow.nodes),
         names=names if all(map(str.isprintable, names)) and len(json.dumps(names)) <= NAMES_BYTES else [],
     )

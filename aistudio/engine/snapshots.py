@@ -8,8 +8,11 @@ from pydantic import JsonValue
 
 from aistudio.engine.routes import ports
 from aistudio.graph.definition import Node, Workflow
+from aistudio.graph.kinds import Kinds
+from aistudio.graph.projection import project
 from aistudio.store import executions
 from aistudio.store.database import Database
+from aistudio.store.events import StatusOf
 
 KEPT = 16
 
@@ -34,6 +37,13 @@ class Snapshot:
     def ports(self) -> dict[str, list[str]]:
         """See `routes.ports`."""
         return ports(self.workflow)
+
+    def status_of(self, kinds: Kinds) -> StatusOf | None:
+        """How to tell this run's status from its events; null when none of its nodes can wait."""
+        known = (kinds.get(node.kind) for node in self.workflow.nodes)
+        if not any(spec is not None and spec.waits for spec in known):
+            return None
+        return lambda told: project(self.workflow, kinds, told).status
 
     @cached_property
     def _sources(self) -> dict[str, set[str]]:
