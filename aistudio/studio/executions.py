@@ -188,6 +188,8 @@ class Executions:
 
         Only should PostgreSQL go away in between it is written later: Temporal holds it by then.
         """
+        if decision not in ("approve", "reject"):
+            raise invalid_request("decision", "A decision is `approve` or `reject`.")
         if len(comment) > LONGEST_COMMENT:
             raise invalid_request("comment", f"A comment has up to {LONGEST_COMMENT:,} characters.")
         with answering():
