@@ -6,7 +6,7 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from aistudio.engine.routes import ports
+from aistudio.engine.routes import may_wait, ports
 from aistudio.graph.definition import Node, Workflow
 from aistudio.graph.kinds import Kinds
 from aistudio.graph.projection import project
@@ -40,8 +40,7 @@ class Snapshot:
 
     def status_of(self, kinds: Kinds) -> StatusOf | None:
         """How to tell this run's status from its events; null when none of its nodes can wait."""
-        known = (kinds.get(node.kind) for node in self.workflow.nodes)
-        if not any(spec is not None and spec.waits for spec in known):
+        if not may_wait(self.workflow, kinds):
             return None
         return lambda told: project(self.workflow, kinds, told).status
 

@@ -165,7 +165,7 @@ class StudioState(rx.State):
         """Approve or reject what a node waits for; the run's events tell the rest."""
         try:
             await current().executions.decide(
-                LOCAL,
+                self._actor(),
                 str(payload["execution_id"]),
                 str(payload["node_id"]),
                 payload["decision"],
