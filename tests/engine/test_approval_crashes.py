@@ -11,9 +11,10 @@ from aistudio.embedded.postgres import Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import client as engine_client
 from aistudio.engine.attempt import NodeRun
-from aistudio.engine.client import EngineUnavailable
+from aistudio.engine.client import EngineUnavailable, connect
 from aistudio.engine.messages import NodeOutcome
 from aistudio.graph.events import Event, EventType
+from aistudio.settings import Settings
 from aistudio.store import migrations
 from aistudio.store.database import Database
 from tests.engine.runs import ASK, asking, of, told, working
@@ -24,8 +25,9 @@ async def test_a_wait_outlives_worker_and_temporal_and_time_that_passed_meanwhil
 ) -> None:
     temporal = Temporal(tmp_path)
     temporal.start()
+    settings = Settings(_env_file=None, temporal_address=temporal.address)
     try:
-        async with working(await Client.connect(temporal.address), database) as studio:
+        async with working(await connect(settings), database) as studio:
             patient = await studio.start(asking())
             hasty = await studio.start(asking(config={"wait_seconds": 1.5, "on_timeout": "approve"}))
             await studio.until(patient, EventType.NODE_WAITING, "ask")
@@ -36,7 +38,7 @@ async def test_a_wait_outlives_worker_and_temporal_and_time_that_passed_meanwhil
         expires_at = datetime.fromisoformat(waiting.payload["expires_at"])
         await asyncio.sleep((expires_at - datetime.now(UTC)).total_seconds())
         await asyncio.to_thread(temporal.start)
-        async with working(await Client.connect(temporal.address), database) as studio:
+        async with working(await connect(settings), database) as studio:
             found = await studio.end(hasty)
             assert of(found, EventType.NODE_RESUMED, "ask")[0].payload["by"] == "timeout"
             assert await studio.decide(patient, ASK, "approve")
