@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -14,6 +14,7 @@ from aistudio.api.dependencies import (
     Cursor,
     ExecutionId,
     Limit,
+    NodeId,
     Sequence,
     WorkflowId,
 )
@@ -24,6 +25,7 @@ from aistudio.api.stream import EventStream, message
 from aistudio.graph.events import Delta, Event, ExecutionStatus
 from aistudio.studio.actor import Actor
 from aistudio.studio.errors import StudioError, invalid_request
+from aistudio.studio.executions import LONGEST_COMMENT
 from aistudio.studio.runs import event_view
 from aistudio.studio.studio import Studio
 from aistudio.studio.views import EventPage, ExecutionSummary, ExecutionView, Page
@@ -44,6 +46,13 @@ class ExecuteBody(Body):
     )
 
 
+class DecisionBody(Body):
+    """What a human decided, and why."""
+
+    decision: Literal["approve", "reject"]
+    comment: str = Field(default="", max_length=LONGEST_COMMENT, description="For those who read the run.")
+
+
 class Accepted(TypedDict):
     """A run that was accepted; follow it at `stream_url`."""
 
@@ -57,6 +66,14 @@ class Cancelling(TypedDict):
 
     execution_id: str
     status: Literal["cancelling"]
+
+
+class Decided(TypedDict):
+    """A decision that counts."""
+
+    execution_id: str
+    node_id: str
+    decision: Literal["approve", "reject"]
 
 
 SERVER_SENT_EVENT = {
@@ -165,12 +182,41 @@ async def cancel_execution(execution_id: ExecutionId, studio: CurrentStudio, act
 )
 async def get_output(
     execution_id: ExecutionId,
-    node_id: Annotated[str, Path(description="The node's id in the workflow.")],
+    node_id: NodeId,
     studio: CurrentStudio,
     actor: CurrentActor,
 ) -> Json:
     """A node's whole output, however large."""
     return Json(await studio.executions.output(actor, execution_id, node_id))
+
+
+@router.post(
+    "/executions/{execution_id}/nodes/{node_id:path}/decision",
+    response_model=Decided,
+    responses=refusals(
+        400,
+        404,
+        409,
+        413,
+        422,
+        503,
+        s404="`not_found`: no such run or node.",
+        s409="`node_not_waiting`: it waits no more, or not yet; the message says who was faster.",
+    ),
+    openapi_extra=json_body(DecisionBody, required=True),
+)
+async def decide(
+    request: Request,
+    execution_id: ExecutionId,
+    node_id: NodeId,
+    studio: CurrentStudio,
+    actor: CurrentActor,
+) -> Json:
+    """Approve or reject what a node waits for. Of several decisions the first one counts."""
+    body = await read_body(request, DecisionBody)
+    await studio.executions.decide(actor, execution_id, node_id, body.decision, body.comment)
+    decided: Decided = {"execution_id": execution_id, "node_id": node_id, "decision": body.decision}
+    return Json(decided)
 
 
 @router.get("/executions/{execution_id}/events", response_model=EventPage, responses=refusals(404, 422, 503))

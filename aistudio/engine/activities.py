@@ -50,12 +50,15 @@ class Activities:
         """One attempt at a node; see `NodeRun.outcome`. Writes nothing when it is cancelled."""
         with telling_temporal(f"Node {task.node} of run {task.execution_id}"):
             async with heartbeats():
-                try:
-                    snapshot = await patiently(lambda: self._snapshots.get(task.execution_id))
-                except RunNotFound:
-                    raise stopped() from None
-                run = NodeRun(self._tools, snapshot, task)
+                run = await self._node_run(task)
                 return await self._unless_cancelled(task.execution_id, run.outcome)
+
+    @activity.defn(name="resume")
+    async def resume(self, task: NodeTask) -> NodeOutcome:
+        """Go on with a node that waited for a human; see `NodeRun.resume`."""
+        with telling_temporal(f"Node {task.node} of run {task.execution_id}"):
+            async with heartbeats():
+                return await (await self._node_run(task)).resume()
 
     @activity.defn(name="skip")
     async def skip(self, task: SkipTask) -> None:
@@ -64,7 +67,8 @@ class Activities:
             async with heartbeats():
                 snapshot = await self._snapshots.get(task.execution_id)
                 skips = skip_events(snapshot, task.skips)
-                await events.append(self._tools.database, task.execution_id, skips)
+                status_of = snapshot.status_of(self._tools.specs)
+                await events.append(self._tools.database, task.execution_id, skips, status_of=status_of)
 
     @activity.defn(name="finish")
     async def finish(self, task: FinishTask) -> Ending:
@@ -75,6 +79,13 @@ class Activities:
                     return await self._finish(task)
                 except RunNotFound:
                     return Ending(outcome=task.outcome, error=task.error)
+
+    async def _node_run(self, task: NodeTask) -> NodeRun:
+        try:
+            snapshot = await patiently(lambda: self._snapshots.get(task.execution_id))
+        except RunNotFound:
+            raise stopped() from None
+        return NodeRun(self._tools, snapshot, task)
 
     async def _unless_cancelled(
         self, execution_id: str, outcome: Callable[[], Awaitable[NodeOutcome]]

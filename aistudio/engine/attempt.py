@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from pydantic import JsonValue, ValidationError
 from temporalio import activity
@@ -16,14 +17,14 @@ from aistudio.engine.context import RunContext
 from aistudio.engine.deltas import DeltaWriter
 from aistudio.engine.inputs import Inputs
 from aistudio.engine.ledger import Ledger
-from aistudio.engine.messages import STOPPED, NodeOutcome, NodeTask, Skips
+from aistudio.engine.messages import STOPPED, NodeOutcome, NodeTask, Skips, Wait
 from aistudio.engine.patience import patiently, to_the_end
 from aistudio.engine.snapshots import Snapshot
 from aistudio.engine.tools import Tools
 from aistudio.graph.errors import ErrorCode, NodeError
-from aistudio.graph.events import Event, EventType
+from aistudio.graph.events import SETTLING_EVENTS, Event, EventType
 from aistudio.graph.lineage import absorbed_ports
-from aistudio.nodes.context import NodeResult
+from aistudio.nodes.context import Answer, NodeContext, NodeResult, Question
 from aistudio.store import attempts, deltas, events, results
 from aistudio.store.attempts import Attempts
 from aistudio.store.encoding import iso
@@ -45,6 +46,8 @@ LONGEST_BACKOFF = 30.0
 SHORTEST_RETRY_AFTER = 0.001
 LONGEST_RETRY_AFTER = 86_400.0
 
+Made = TypeVar("Made")
+
 
 class NodeRun:
     """A node of a run, as one activity attempt meets it."""
@@ -64,9 +67,10 @@ class NodeRun:
                 non_retryable=True,
             )
         self._kind = kind
+        self._status_of = snapshot.status_of(tools.specs)
 
     async def outcome(self) -> NodeOutcome:
-        """Settle the node, unless it settled before, and say which ports are live.
+        """Settle the node, unless it settled before, and say which ports are live; or ask what it waits for.
 
         Raises:
             ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
@@ -76,6 +80,8 @@ class NodeRun:
             return await self._settled()
         if self._node.pinned_output is not None:
             return await self._complete(self._pinned(), 0, 0, AsyncExitStack(), before=self._skips())
+        if self._kind.ask is not None and (asked := await self._asked()) is not None:
+            return self._wait(asked)
         if before.last - before.failed >= LOST_LIMIT:
             error = NodeError(
                 ErrorCode.INTERNAL,
@@ -88,8 +94,10 @@ class NodeRun:
         started = time.monotonic()
         try:
             async with AsyncExitStack() as streams:
+                if self._kind.ask is not None:
+                    return await self._ask(await self._call(self._kind.ask, attempt, given, streams), attempt)
                 lost = before.last > before.failed
-                result = await self._call(attempt, given, streams, lost=lost)
+                result = await self._call(self._kind.run, attempt, given, streams, lost=lost)
                 took = round((time.monotonic() - started) * 1000)
                 # It may be paid for: ending its streams and storing it are one step that nothing cuts short.
                 return await self._complete(result, attempt, took, streams.pop_all())
@@ -97,6 +105,37 @@ class NodeRun:
             if error.retryable and before.failed + 1 < self._node.retry.max_attempts:
                 raise await self._retry(error, attempt, before) from None
             return await self._fail(error, attempt)
+
+    async def resume(self) -> NodeOutcome:
+        """Settle a node that waited by the task's decision, or without one when its time is up.
+
+        Raises:
+            ApplicationError: as `outcome` does.
+        """
+        before, given = await patiently(self._read)
+        if before.settled:
+            return await self._settled()
+        asked = await self._asked()
+        if asked is None:
+            raise stopped()
+        decision = self._task.decision
+        answer = None
+        if decision is not None:
+            answer = Answer(decision=decision.decision, comment=decision.comment, by=decision.by)
+        try:
+            async with AsyncExitStack() as streams:
+                result = await self._call(self._kind.run, asked.attempt, given, streams, answer=answer)
+            resumed = NewEvent(
+                type=EventType.NODE_RESUMED,
+                node_id=self._node.id,
+                attempt=asked.attempt,
+                payload=result.output if isinstance(result.output, dict) else {},
+            )
+            waited = datetime.now(UTC) - datetime.fromisoformat(asked.timestamp)
+            took = max(0, round(waited.total_seconds() * 1000))
+            return await self._complete(result, asked.attempt, took, AsyncExitStack(), before=[resumed])
+        except NodeError as error:
+            return await self._fail(error, asked.attempt)
 
     async def _read(self) -> tuple[Attempts, Inputs]:
         node, specs = self._node, self._tools.specs
@@ -137,7 +176,42 @@ class NodeRun:
             raise stopped()
         return not now.settled
 
-    async def _call(self, attempt: int, given: Inputs, streams: AsyncExitStack, *, lost: bool) -> NodeResult:
+    async def _ask(self, question: Question, attempt: int) -> NodeOutcome:
+        expires_at = None
+        if question.wait_seconds is not None:
+            # By Temporal's clock, which is the one that the time will be up by.
+            expires_at = iso(activity.info().started_time + timedelta(seconds=question.wait_seconds))
+        waiting = NewEvent(
+            type=EventType.NODE_WAITING,
+            node_id=self._node.id,
+            attempt=attempt,
+            payload={"message": question.message, "expires_at": expires_at},
+        )
+        await patiently(
+            lambda: events.append(self._database, self._execution_id, [waiting], status_of=self._status_of)
+        )
+        asked = await self._asked()
+        if asked is None:
+            raise stopped()
+        return self._wait(asked)
+
+    async def _asked(self) -> Event | None:
+        return await patiently(lambda: events.waiting(self._database, self._execution_id, self._node.id))
+
+    def _wait(self, asked: Event) -> NodeOutcome:
+        wait = Wait(expires_at=asked.payload["expires_at"])
+        return NodeOutcome(node_id=self._node.id, live=[], wait=wait)
+
+    async def _call(
+        self,
+        act: Callable[[Any, NodeContext], Awaitable[Made]],
+        attempt: int,
+        given: Inputs,
+        streams: AsyncExitStack,
+        *,
+        lost: bool = False,
+        answer: Answer | None = None,
+    ) -> Made:
         node, tools = self._node, self._tools
         try:
             config = self._kind.spec.config.model_validate(node.config)
@@ -165,10 +239,11 @@ class NodeRun:
             ledger=await streams.enter_async_context(ledger),
             deltas=await streams.enter_async_context(DeltaWriter(send)),
             lost=lost,
+            answer=answer,
         )
         try:
             async with asyncio.timeout(node.timeout_seconds) as limit:
-                return await self._kind.run(config, context)
+                return await act(config, context)
         except NodeError as error:
             error.retryable = error.retryable and context.repeatable
             raise
@@ -208,6 +283,7 @@ class NodeRun:
                     duration_ms=duration_ms,
                     details=result.details,
                     before=before,
+                    status_of=self._status_of,
                 )
             )
 
@@ -252,12 +328,14 @@ class NodeRun:
                 code=str(error.code),
                 message=_short(error.message),
                 absorbed=self._node.on_error != "fail",
+                status_of=self._status_of,
             )
         )
         return await self._after(written)
 
     async def _after(self, written: Sequence[Event]) -> NodeOutcome:
-        settled = next((event for event in written if event.node_id == self._node.id), None)
+        mine = (event for event in written if event.node_id == self._node.id)
+        settled = next((event for event in mine if event.type in SETTLING_EVENTS), None)
         # Nothing written: the run is stopping, another attempt was faster, or the connection broke after the
         # commit.
         return await self._settled(settled)

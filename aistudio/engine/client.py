@@ -10,13 +10,20 @@ from typing import Any, TypeVar
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from aistudio.engine.messages import TASK_QUEUE, RunTask
+from aistudio.engine.messages import TASK_QUEUE, Decision, RunTask
 from aistudio.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +33,7 @@ T = TypeVar("T")
 # Every call answers within this many seconds, so that whoever pressed a button hears something.
 PATIENCE = 4.0
 LONGEST_PAUSE = 5.0
-# Approvals may wait for months; a run that hangs in a way nobody thought of must still end.
+# A run that hangs in a way nobody thought of must still end. One that waits for a human may do so for ever.
 RUN_TIMEOUT = timedelta(days=365)
 # A decision takes milliseconds; one that a lost worker was making is made again after this.
 DECISION_TIMEOUT = timedelta(seconds=5)
@@ -112,7 +119,7 @@ class Engine:
                     task,
                     id=execution_id,
                     task_queue=TASK_QUEUE,
-                    execution_timeout=RUN_TIMEOUT,
+                    execution_timeout=None if task.waits else RUN_TIMEOUT,
                     task_timeout=DECISION_TIMEOUT,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -128,6 +135,40 @@ class Engine:
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:
                 raise
+
+    async def decide(self, execution_id: str, decision: Decision) -> bool:
+        """Hand over what a human decided; false when the node does not wait for it any more.
+
+        Answers when it is written. From when Temporal has accepted it nothing can lose it; so should writing
+        it take long, as while PostgreSQL is away, that is answer enough.
+
+        Raises:
+            EngineUnavailable: Temporal or its worker did not answer. The decision was most likely not taken;
+                asking again tells.
+        """
+        run = self._client.get_workflow_handle(execution_id)
+        taken = False
+        try:
+            update: WorkflowUpdateHandle[bool] = await self._ask(
+                run.start_update(
+                    "decide", decision, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=bool
+                )
+            )
+            taken = True
+            return await self._ask(update.result())
+        except EngineUnavailable:
+            if not taken:
+                raise EngineUnavailable(
+                    f"Temporal at {self.address}, or every worker, does not answer."
+                ) from None
+            logger.warning("A decision in run %s is taken, but not written yet", execution_id)
+            return True
+        except WorkflowUpdateFailedError:
+            return False
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
 
     async def describe(self, execution_id: str) -> RunState:
         """Where the run stands in Temporal."""
@@ -180,7 +221,7 @@ class Engine:
             if error.status in UNREACHABLE:
                 raise self._unavailable() from error
             raise
-        except (TimeoutError, RuntimeError) as error:
+        except (TimeoutError, RuntimeError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             # A lazy client that cannot connect says so with a RuntimeError.
             raise self._unavailable() from error
 

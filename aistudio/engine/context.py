@@ -18,6 +18,7 @@ from aistudio.llm import messages
 from aistudio.llm.client import ModelClient, ModelError
 from aistudio.llm.search import SearchError, WebSearch
 from aistudio.nodes.context import (
+    Answer,
     HttpAnswer,
     HttpRequest,
     ModelAnswer,
@@ -42,6 +43,7 @@ class RunContext:
         ledger: where its model calls are written down.
         deltas: where the attempt's text goes while it comes.
         lost: whether an earlier attempt ended with its worker, so that nobody knows what it did.
+        answer: what a human decided, for a node that waited.
 
     Attributes:
         repeatable: whether another attempt may follow this one: false once a POST or PATCH has left.
@@ -62,6 +64,7 @@ class RunContext:
         ledger: Ledger,
         deltas: DeltaWriter,
         lost: bool,
+        answer: Answer | None = None,
     ) -> None:
         self.repeatable = True
         self._node = node
@@ -76,6 +79,7 @@ class RunContext:
         self._ledger = ledger
         self._deltas = deltas
         self._lost = lost
+        self._answer = answer
 
     @property
     def node_id(self) -> str:
@@ -84,6 +88,10 @@ class RunContext:
     @property
     def attempt(self) -> int:
         return self._attempt
+
+    @property
+    def answer(self) -> Answer | None:
+        return self._answer
 
     @property
     def run_input(self) -> dict[str, JsonValue] | None:

@@ -12,6 +12,8 @@ TASK_QUEUE = "aistudio"
 
 # What `ApplicationError.type` says when the run may not go on: it ended, or is being cancelled.
 STOPPED = "stopped"
+# What it says when a decision comes for a node that does not wait for one.
+NOT_WAITING = "node_not_waiting"
 
 Outcome = Literal["completed", "failed", "cancelled"]
 
@@ -26,6 +28,7 @@ class RunTask:
         triggers: the nodes a run starts from.
         timeouts: for every node, the seconds one attempt may take.
         names: node ids for people who read the history; empty when they are long or cannot be printed.
+        waits: whether a node may wait for a human, and the run so take for ever.
     """
 
     execution_id: str
@@ -33,6 +36,7 @@ class RunTask:
     triggers: list[int]
     timeouts: list[int]
     names: list[str] = field(default_factory=list)
+    waits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +48,30 @@ class Skips:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a human decided about a node that waits, with their words and their name."""
+
+    node: int
+    decision: Literal["approve", "reject"]
+    comment: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeTask:
-    """One node to run, with the skips decided before it; `ready_at` is ISO 8601 UTC."""
+    """One node to run, or to go on with after it waited.
+
+    Attributes:
+        ready_at: since when it could start or go on, ISO 8601 UTC.
+        skips: those decided before it.
+        decision: what it waited for; null when the time was up.
+    """
 
     execution_id: str
     node: int
     ready_at: str
-    skips: Skips
+    skips: Skips = field(default_factory=Skips)
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +83,25 @@ class SkipTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wait:
+    """A node asks a human; `expires_at` is ISO 8601 UTC, null when it waits for ever."""
+
+    expires_at: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeOutcome:
-    """A settled node: its id for people who read the history, and which of its ports are live."""
+    """A node that settled, or waits for a human.
+
+    Attributes:
+        node_id: for people who read the history.
+        live: which of its ports are live.
+        wait: what it waits for; null when it settled.
+    """
 
     node_id: str
     live: list[int]
+    wait: Wait | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

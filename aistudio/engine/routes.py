@@ -23,6 +23,12 @@ def ports(workflow: Workflow) -> dict[str, list[str]]:
     return {node_id: list(ports) for node_id, ports in named.items()}
 
 
+def may_wait(workflow: Workflow, kinds: Kinds) -> bool:
+    """Whether any of its nodes may wait for a human."""
+    waiting = {name for name, spec in kinds.items() if spec.waits}
+    return any(node.kind in waiting for node in workflow.nodes)
+
+
 def run_task(execution_id: str, workflow: Workflow, kinds: Kinds) -> RunTask:
     """The Temporal input of a run of this workflow, which must be valid."""
     place = {node.id: index for index, node in enumerate(workflow.nodes)}
@@ -35,5 +41,6 @@ def run_task(execution_id: str, workflow: Workflow, kinds: Kinds) -> RunTask:
         routes=[[list(reached) for reached in targets[name].values()] for name in names],
         triggers=[place[trigger] for trigger in plan(workflow, kinds).triggers],
         timeouts=[math.ceil(node.timeout_seconds) for node in workflow.nodes],
+        waits=may_wait(workflow, kinds),
         names=names if all(map(str.isprintable, names)) and len(json.dumps(names)) <= NAMES_BYTES else [],
     )

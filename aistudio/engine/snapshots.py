@@ -6,10 +6,13 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
-from aistudio.engine.routes import ports
+from aistudio.engine.routes import may_wait, ports
 from aistudio.graph.definition import Node, Workflow
+from aistudio.graph.kinds import Kinds
+from aistudio.graph.projection import project
 from aistudio.store import executions
 from aistudio.store.database import Database
+from aistudio.store.events import StatusOf
 
 KEPT = 16
 
@@ -34,6 +37,12 @@ class Snapshot:
     def ports(self) -> dict[str, list[str]]:
         """See `routes.ports`."""
         return ports(self.workflow)
+
+    def status_of(self, kinds: Kinds) -> StatusOf | None:
+        """How to tell this run's status from its events; null when none of its nodes can wait."""
+        if not may_wait(self.workflow, kinds):
+            return None
+        return lambda told: project(self.workflow, kinds, told).status
 
     @cached_property
     def sources(self) -> dict[str, set[str]]:

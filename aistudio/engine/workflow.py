@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -14,7 +14,9 @@ from temporalio.workflow import ActivityCancellationType, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from aistudio.engine.messages import (
+        NOT_WAITING,
         STOPPED,
+        Decision,
         Ending,
         FinishTask,
         NodeOutcome,
@@ -24,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         RunTask,
         Skips,
         SkipTask,
+        Wait,
     )
     from aistudio.graph.scheduler import Plan, Scheduler, SkipReason, Step
 
@@ -58,6 +61,10 @@ class ExecutionWorkflow:
         self._scheduler = Scheduler(_plan(task))
         self._queue: deque[tuple[int, str]] = deque()
         self._running: dict[ActivityHandle[NodeOutcome], tuple[int, dict[int, SkipReason]]] = {}
+        self._waiting: dict[asyncio.Task[None], int] = {}
+        # What nodes waited for, by node; null when the time was up.
+        self._decisions: dict[int, Decision | None] = {}
+        self._stopping = False
         self._unwritten: dict[int, SkipReason] = {}
         self._untold = False
         self._telling: tuple[ActivityHandle[None], dict[int, SkipReason]] | None = None
@@ -83,6 +90,7 @@ class ExecutionWorkflow:
             error = RunError(code="internal", message=f"The engine failed ({type(failure).__name__}).")
         if error is not None:
             outcome = "failed"
+        self._stopping = True
         await _whatever_comes(self._stop_nodes())
         ending = await _whatever_comes(self._finish(outcome, error))
         if ending.outcome == "cancelled":
@@ -91,21 +99,45 @@ class ExecutionWorkflow:
         if ending.error is not None:
             raise ApplicationError(ending.error.message, type=ending.error.code, non_retryable=True)
 
+    @workflow.update(name="decide")
+    async def decide(self, decision: Decision) -> bool:
+        """Take what a human decided, and answer when it is written; false when the run stopped before.
+
+        It is refused when somebody else or the time was faster.
+        """
+        self._decisions[decision.node] = decision
+        node = str(decision.node)
+        await workflow.wait_condition(lambda: self._scheduler.settled(node) or self._stopping)
+        return self._scheduler.settled(node)
+
+    @decide.validator
+    def _may_decide(self, decision: Decision) -> None:
+        # Who asks knows from PostgreSQL that the node waits; the activity that wrote so may not be through.
+        at_work = {node for node, _ in self._running.values()} | set(self._waiting.values())
+        if self._stopping or decision.node in self._decisions or decision.node not in at_work:
+            raise ApplicationError("The node does not wait for a decision.", type=NOT_WAITING)
+
     async def _run_nodes(self) -> None:
         self._take(self._scheduler.start())
-        while self._queue or self._running or self._telling:
+        while self._queue or self._running or self._waiting or self._telling:
             while self._queue and len(self._running) < RUNNING_AT_ONCE:
                 self._start(*self._queue.popleft())
             # Nobody who starts carries the news, and the end may be far away.
-            if self._untold and self._running and self._telling is None:
+            if self._untold and (self._running or self._waiting) and self._telling is None:
                 self._tell()
             await workflow.wait(self._at_work(), return_when=asyncio.FIRST_COMPLETED)
             for handle in [handle for handle in self._running if handle.done()]:
                 outcome = await handle
                 node, carried = self._running.pop(handle)
                 self._written(carried)
+                if outcome.wait is not None:
+                    self._waiting[asyncio.create_task(self._decided(node, outcome.wait))] = node
+                    continue
                 live = [str(port) for port in outcome.live]
                 self._take(self._scheduler.settle(str(node), live))
+            for wait in [wait for wait in self._waiting if wait.done()]:
+                await wait
+                self._resume(self._waiting.pop(wait))
             if self._telling is not None and self._telling[0].done():
                 telling, carried = self._telling
                 await telling
@@ -127,8 +159,17 @@ class ExecutionWorkflow:
         for skipped in carried:
             self._unwritten.pop(skipped, None)
 
-    def _at_work(self) -> list[ActivityHandle[Any]]:
-        return [*self._running, *([] if self._telling is None else [self._telling[0]])]
+    def _at_work(self) -> list[asyncio.Task[Any]]:
+        return [*self._running, *self._waiting, *([] if self._telling is None else [self._telling[0]])]
+
+    async def _decided(self, node: int, wait: Wait) -> None:
+        left = None
+        if wait.expires_at is not None:
+            left = datetime.fromisoformat(wait.expires_at) - workflow.now()
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: node in self._decisions, timeout=left)
+        # Whoever comes now is too late.
+        self._decisions.setdefault(node, None)
 
     def _tell(self) -> None:
         carried = self._carried()
@@ -145,14 +186,26 @@ class ExecutionWorkflow:
 
     def _start(self, node: int, ready_at: str) -> None:
         carried = self._carried()
+        task = NodeTask(
+            execution_id=self._task.execution_id, node=node, ready_at=ready_at, skips=_skips(carried)
+        )
+        self._work("run_node", task, carried)
+
+    def _resume(self, node: int) -> None:
+        # At once, also when fifty others are at work: it is no more than writing down what was decided.
+        task = NodeTask(
+            execution_id=self._task.execution_id,
+            node=node,
+            ready_at=workflow.now().isoformat(),
+            decision=self._decisions[node],
+        )
+        self._work("resume", task, {})
+
+    def _work(self, activity: str, task: NodeTask, carried: dict[int, SkipReason]) -> None:
+        node = task.node
         handle: ActivityHandle[NodeOutcome] = workflow.start_activity(
-            "run_node",
-            NodeTask(
-                execution_id=self._task.execution_id,
-                node=node,
-                ready_at=ready_at,
-                skips=_skips(carried),
-            ),
+            activity,
+            task,
             result_type=NodeOutcome,
             start_to_close_timeout=timedelta(seconds=self._task.timeouts[node]) + STORING,
             heartbeat_timeout=HEARTBEAT_TIMEOUT,

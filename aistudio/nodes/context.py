@@ -159,6 +159,28 @@ class NodeResult:
     details: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a node that waits wants to know of a human.
+
+    Attributes:
+        message: what they should know.
+        wait_seconds: when it goes on without an answer; null: never.
+    """
+
+    message: str
+    wait_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a human decided, with their words and their name."""
+
+    decision: Literal["approve", "reject"]
+    comment: str
+    by: str
+
+
 class NodeContext(Protocol):
     """A node's view of its run. Every method may raise `NodeError`."""
 
@@ -167,6 +189,10 @@ class NodeContext(Protocol):
 
     @property
     def attempt(self) -> int: ...
+
+    @property
+    def answer(self) -> Answer | None:
+        """What a human decided, for a kind that waits; null when nobody did in time."""
 
     @property
     def run_input(self) -> dict[str, JsonValue] | None:
@@ -214,7 +240,13 @@ class NodeContext(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeKind:
-    """A kind: what it is, and what it does. Each module in `nodes/` exports one as `KIND`."""
+    """A kind: what it is, and what it does. Each module in `nodes/` exports one as `KIND`.
+
+    Attributes:
+        run: what a node does.
+        ask: what a node of a kind that waits wants to know, before it runs with the answer.
+    """
 
     spec: KindSpec
     run: Callable[[Any, NodeContext], Awaitable[NodeResult]]
+    ask: Callable[[Any, NodeContext], Awaitable[Question]] | None = None

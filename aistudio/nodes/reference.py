@@ -74,6 +74,8 @@ def _type(field: dict[str, Any]) -> str:
         return "list"
     words = {"string": "text", "integer": "whole number"}
     low, high = field.get("minimum"), field.get("maximum")
+    if low is None and "exclusiveMinimum" in field:
+        low = f"above {field['exclusiveMinimum']}"
     bounds = f" {low} to {high}" if high is not None else f" from {low}" if low is not None else ""
     name = str(field["type"])
     return words.get(name, name) + bounds

@@ -1,20 +1,23 @@
 """The events of a run: written by one statement under the row's lock, read in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 from sqlalchemy import Integer, Row, Uuid, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aistudio.graph.events import SETTLING_EVENTS, TERMINAL_EVENTS, Event, EventType
+from aistudio.graph.events import SETTLING_EVENTS, TERMINAL_EVENTS, Event, EventType, ExecutionStatus
 from aistudio.store import results
 from aistudio.store.database import Source, reading, writing_to
 from aistudio.store.encoding import dumps, escape, iso, parse_id
 from aistudio.store.notices import CHANNEL, MAX_BYTES
 from aistudio.store.tables import AnyText
 from aistudio.store.tables import events as table
+
+StatusOf: TypeAlias = Callable[[Sequence[Event]], ExecutionStatus]
+"""Tells a run's status from all of its events."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,8 @@ fresh AS MATERIALIZED (
         AND (
             view.status <> 'cancelling'
             OR offered.type IN ('node_skipped', 'execution_cancelled')
-            OR offered.type IN ('node_completed', 'node_failed', 'node_cancelled') AND EXISTS (
+            OR offered.type IN ('node_resumed', 'node_completed', 'node_failed', 'node_cancelled')
+            AND EXISTS (
                 SELECT FROM events
                 WHERE events.execution_id = :execution_id AND events.node_id = offered.node_id
                     AND events.type = 'node_started'
@@ -117,6 +121,7 @@ cleared AS (
         AND node_id = ANY (ARRAY(SELECT node_id FROM fresh WHERE output IS NOT NULL))
 ),
 -- How many nodes are at work and how many wait for a human. Only runs that have a waiting node need to know.
+-- Nodes that are about to start have no event yet: whether there are any is what `StatusOf` knows.
 latest AS (
     SELECT DISTINCT ON (node_id) type
     FROM (
@@ -163,9 +168,10 @@ updated AS (
         error = CASE WHEN total.terminal = 'execution_failed' THEN CAST(:error AS json) END
     FROM total CROSS JOIN tally
     WHERE executions.id = :execution_id
+    RETURNING executions.status
 )
 SELECT
-    view.stale, told.*,
+    view.stale, told.*, (SELECT status FROM updated) AS status,
     CASE WHEN told.sequence IS NOT NULL THEN pg_notify(
         :channel,
         CASE WHEN octet_length(told.notice) <= :max_bytes THEN told.notice
@@ -181,6 +187,8 @@ FROM view LEFT JOIN (
     FROM written ORDER BY sequence
 ) AS told ON true
 """).columns(execution_id=Uuid(as_uuid=False), node_id=AnyText)
+
+SET_STATUS = text("UPDATE executions SET status = :status WHERE id = :execution_id")
 
 LOCK = text("SELECT FROM executions WHERE id = :execution_id FOR NO KEY UPDATE")
 
@@ -199,6 +207,9 @@ READ = (
 )
 READ_AFTER = READ.where(table.c.sequence > bindparam("after")).limit(bindparam("rows"))
 READ_SETTLING = READ.where(table.c.node_id == bindparam("node_id"), table.c.type.in_(sorted(SETTLING_EVENTS)))
+READ_WAITING = READ.where(
+    table.c.node_id == bindparam("node_id"), table.c.type == EventType.NODE_WAITING
+).limit(1)
 
 # Nodes that began and have not settled, with their newest attempt.
 OPEN_NODES = text("""
@@ -213,13 +224,16 @@ GROUP BY node_id ORDER BY min(sequence)
 """).columns(node_id=AnyText, attempt=Integer)
 
 
-async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) -> list[Event]:
+async def append(
+    source: Source, execution_id: str, events: Sequence[NewEvent], *, status_of: StatusOf | None = None
+) -> list[Event]:
     """Write events in this order and tell who listens; the ones that were written, in order.
 
     Left out are: a fact that is already there (same key), anything about a node that has settled, everything
     once the run is terminal, and after `execution_cancelling` everything but skips, the settling of nodes
     that had started, and the end, which is then `execution_cancelled` whatever was asked. The row's
-    status, times and error follow in the same transaction. Safe to repeat after a lost connection.
+    status, times and error follow in the same transaction; for the status of a run whose nodes may wait that
+    takes `status_of`. Safe to repeat after a lost connection.
     """
     this = parse_id(execution_id)
     offered = _offer(events)
@@ -227,17 +241,18 @@ async def append(source: Source, execution_id: str, events: Sequence[NewEvent]) 
         return []
     parameters = _parameters(this, offered)
     if isinstance(source, AsyncConnection):
-        stale, written = await _append(source, parameters)
+        stale, written = await _append(source, parameters, status_of)
         # The first try took the lock, and inside a transaction keeps it.
-        return (await _append(source, parameters))[1] if stale else written
+        return (await _append(source, parameters, status_of))[1] if stale else written
     async with source.turn(this):
-        async with source.connect() as connection:
-            stale, written = await _append(connection, parameters)
-        if not stale:
-            return written
+        if status_of is None:
+            async with source.connect() as connection:
+                stale, written = await _append(connection, parameters)
+            if not stale:
+                return written
         async with source.begin() as connection:
             await connection.execute(LOCK, {"execution_id": this})
-            return (await _append(connection, parameters))[1]
+            return (await _append(connection, parameters, status_of))[1]
 
 
 async def complete_node(
@@ -250,6 +265,7 @@ async def complete_node(
     duration_ms: int,
     details: Mapping[str, Any] | None = None,
     before: Sequence[NewEvent] = (),
+    status_of: StatusOf | None = None,
 ) -> list[Event]:
     """Keep a node's output and write its `node_completed`, and drop its delta chunks, all or nothing.
 
@@ -267,7 +283,7 @@ async def complete_node(
         },
         stored=Stored(output=output),
     )
-    return await append(source, execution_id, [*before, completed])
+    return await append(source, execution_id, [*before, completed], status_of=status_of)
 
 
 async def fail_node(
@@ -279,6 +295,7 @@ async def fail_node(
     code: str,
     message: str,
     absorbed: bool,
+    status_of: StatusOf | None = None,
 ) -> list[Event]:
     """Write a node's `node_failed`; an absorbed error is kept as the node's output as well."""
     error = {"code": code, "message": message}
@@ -289,7 +306,7 @@ async def fail_node(
         payload={"error": error, "absorbed": absorbed},
         stored=Stored(output={"error": dict(error)}) if absorbed else None,
     )
-    return await append(source, execution_id, [failed])
+    return await append(source, execution_id, [failed], status_of=status_of)
 
 
 async def finish(
@@ -342,9 +359,25 @@ async def settling(source: Source, execution_id: str, node_id: str) -> Event | N
     return None if row is None else _event(row)
 
 
-async def _append(connection: AsyncConnection, parameters: Mapping[str, Any]) -> tuple[bool, list[Event]]:
+async def waiting(source: Source, execution_id: str, node_id: str) -> Event | None:
+    """The event with which a node began to wait for a human, or null when it has not."""
+    this = parse_id(execution_id)
+    if this is None:
+        return None
+    async with reading(source) as connection:
+        row = (await connection.execute(READ_WAITING, {"this": this, "node_id": node_id})).one_or_none()
+    return None if row is None else _event(row)
+
+
+async def _append(
+    connection: AsyncConnection, parameters: Mapping[str, Any], status_of: StatusOf | None = None
+) -> tuple[bool, list[Event]]:
     rows = (await connection.execute(APPEND, parameters)).all()
     stale = bool(rows and rows[0].stale)
+    if status_of is not None and rows and rows[0].status == ExecutionStatus.WAITING:
+        this = parameters["execution_id"]
+        status = status_of(await read(connection, this, limit=None))
+        await connection.execute(SET_STATUS, {"execution_id": this, "status": status})
     return stale, [_event(row) for row in rows if row.sequence is not None]
 
 

@@ -69,6 +69,7 @@ def _kind(spec: KindSpec) -> NodeKindView:
         "ports_from": (
             None if source is None else {"field": source.field, "name": source.name, "label": source.label}
         ),
+        "port_key": spec.port_key,
         "trigger": spec.trigger,
         "waits": spec.waits,
         "headline": spec.headline,

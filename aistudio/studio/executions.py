@@ -3,14 +3,15 @@
 import json
 import logging
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from aistudio.engine.client import Engine
+from aistudio.engine.messages import Decision
 from aistudio.engine.routes import run_task
 from aistudio.graph.definition import Workflow
-from aistudio.graph.events import ExecutionStatus
+from aistudio.graph.events import ExecutionStatus, NodeStatus
 from aistudio.graph.kinds import Kinds
 from aistudio.store import events, executions, idempotency, results, workflows
 from aistudio.store.database import Database
@@ -30,6 +31,8 @@ from aistudio.studio.watch import Told, watch
 logger = logging.getLogger(__name__)
 
 EVENTS_PER_PAGE = 1_000
+# Characters.
+LONGEST_COMMENT = 4_000
 
 
 class Executions:
@@ -173,9 +176,50 @@ class Executions:
             # The wish is written: the reconciler sees to it as soon as that is possible.
             logger.exception("Temporal could not be told to cancel %s yet", execution_id)
 
+    async def decide(
+        self,
+        actor: Actor,
+        execution_id: str,
+        node_id: str,
+        decision: Literal["approve", "reject"],
+        comment: str = "",
+    ) -> None:
+        """Approve or reject what a node waits for: the first decision counts, and is written by the answer.
+
+        Only should PostgreSQL go away in between it is written later: Temporal holds it by then.
+        """
+        if decision not in ("approve", "reject"):
+            raise invalid_request("decision", "A decision is `approve` or `reject`.")
+        if len(comment) > LONGEST_COMMENT:
+            raise invalid_request("comment", f"A comment has up to {LONGEST_COMMENT:,} characters.")
+        with answering():
+            place = await self._place_of_waiting(actor, execution_id, node_id)
+            given = Decision(node=place, decision=decision, comment=comment, by=actor.owner_id)
+            if not await self._engine.decide(execution_id, given):
+                # Somebody was faster. It may be written by now who.
+                await self._place_of_waiting(actor, execution_id, node_id)
+                raise _not_waiting("Somebody else, or its time limit, was faster.")
+
     def watch(self, actor: Actor, execution_id: str, after: int | None = None) -> AsyncGenerator[Told, None]:
         """Follow a run live; see `watch.watch`. Close the generator to stop."""
         return watch(self._database, self._hub, self._kinds, actor.owner_id, execution_id, after)
+
+    async def _place_of_waiting(self, actor: Actor, execution_id: str, node_id: str) -> int:
+        """Where among its run's nodes this one stands, which must be waiting for a decision."""
+        run = await read_run(self._database, self._kinds, actor.owner_id, execution_id)
+        if run is None:
+            raise not_found("execution")
+        node = run.view["nodes"].get(node_id)
+        if node is None:
+            raise not_found("node")
+        if run.view["status"] == ExecutionStatus.CANCELLING:
+            raise _not_waiting("The run is being cancelled.")
+        if node["status"] != NodeStatus.WAITING:
+            made = node["output"]
+            if isinstance(made, dict) and "decision" in made and "by" in made:
+                raise _not_waiting(f"It was {made['decision']} by {made['by']}.")
+            raise _not_waiting(f"It is {node['status']}.")
+        return list(run.view["nodes"]).index(node_id)
 
     async def _graph(
         self, actor: Actor, workflow: workflows.Workflow, version: int | str
@@ -217,6 +261,10 @@ class Executions:
         except Exception:
             # The run is written and accepted: the reconciler hands it over as soon as that is possible.
             logger.exception("Temporal did not take %s yet; the reconciler will submit it", execution_id)
+
+
+def _not_waiting(why: str) -> StudioError:
+    return StudioError(409, "node_not_waiting", f"The node does not wait for a decision. {why}")
 
 
 def _claim(

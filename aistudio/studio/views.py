@@ -193,7 +193,8 @@ class PortsFromView(TypedDict):
 class NodeKindView(TypedDict):
     """A node kind: what the palette, the properties form and a program need to know of it.
 
-    `headline` names the config field that a card shows; `starter` is the config of a node just added.
+    `port_key` names the key of the output that holds the one live port, null when all are live; `headline`
+    the config field that a card shows; `starter` is the config of a node just added.
     """
 
     name: str
@@ -203,6 +204,7 @@ class NodeKindView(TypedDict):
     group: str
     ports: list[str]
     ports_from: PortsFromView | None
+    port_key: str | None
     trigger: bool
     waits: bool
     headline: str

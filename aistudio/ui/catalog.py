@@ -21,5 +21,16 @@ def templates(catalog: Catalog) -> list[dict[str, Any]]:
 
 
 def _kind(kind: dict[str, Any]) -> dict[str, Any]:
-    shown = ("title", "summary", "group", "ports", "ports_from", "trigger", "headline", "starter")
+    shown = (
+        "title",
+        "summary",
+        "group",
+        "ports",
+        "ports_from",
+        "port_key",
+        "trigger",
+        "waits",
+        "headline",
+        "starter",
+    )
     return {"kind": kind["name"], "schema": kind["config_schema"], **{key: kind[key] for key in shown}}

@@ -25,7 +25,7 @@ class Session(rx.Component):
     @classmethod
     def get_event_triggers(cls) -> dict[str, Any]:
         """What the page asks of the server, each with one JSON object."""
-        asks = ("on_open", "on_commit", "on_run", "on_stop", "on_watch")
+        asks = ("on_open", "on_commit", "on_run", "on_stop", "on_decide", "on_watch")
         return {**super().get_event_triggers(), **dict.fromkeys(asks, _payload)}
 
 

@@ -89,6 +89,7 @@ def workflow_page(catalog: Catalog) -> rx.Component:
             on_commit=StudioState.commit,
             on_run=StudioState.run,
             on_stop=StudioState.stop,
+            on_decide=StudioState.decide,
             on_watch=StudioState.watch,
         ),
         rx.cond(

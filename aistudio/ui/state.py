@@ -161,6 +161,20 @@ class StudioState(rx.State):
                 yield notice(error, "The run could not be stopped")
 
     @rx.event(background=True)
+    async def decide(self, payload: Message) -> AsyncIterator[Any]:
+        """Approve or reject what a node waits for; the run's events tell the rest."""
+        try:
+            await current().executions.decide(
+                self._actor(),
+                str(payload["execution_id"]),
+                str(payload["node_id"]),
+                payload["decision"],
+                str(payload["comment"]),
+            )
+        except StudioError as error:
+            yield notice(error, "The decision was not taken")
+
+    @rx.event(background=True)
     async def watch(self, payload: Message) -> AsyncIterator[Any]:
         """Watch a run from a fresh snapshot, as after a gap."""
         async for event in self._watch(str(payload["execution_id"])):

@@ -23,6 +23,7 @@ import {
   drawable,
   edgesOf,
   moveNodes,
+  nodeById,
   portsOf,
   redo,
   remove,
@@ -31,15 +32,17 @@ import {
   useDraft,
 } from "./draft.js";
 import { EmptyCanvas } from "./empty.jsx";
+import { isTaken } from "./fold.js";
 import { explain, refusal } from "./rules.js";
-import { isTaken, useRun } from "./run.js";
+import { useRun } from "./run.js";
 import { fit, reveal, setViewport } from "./viewport.js";
 
 const GRID = [16, 16];
 const MAP_SIZE = { width: 132, height: 84 };
 
 const Wire = memo(function Wire({ source, sourceHandleId, selected, ...place }) {
-  const taken = useRun((state) => isTaken(state.nodes[source], sourceHandleId));
+  const key = useDraft((state) => state.catalog[nodeById(state, source)?.kind]?.port_key);
+  const taken = useRun((state) => isTaken(state.nodes[source], sourceHandleId, key));
   const skipped = useRun((state) => state.nodes[source]?.status === "skipped");
   const [path] = getBezierPath(place);
   const name = `wire ${taken ? "is-taken" : ""} ${skipped ? "is-skipped" : ""} ${selected ? "is-selected" : ""}`;

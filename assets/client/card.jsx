@@ -3,9 +3,11 @@ import { memo } from "react";
 import { Handle, Position, useUpdateNodeInternals } from "@xyflow/react";
 import { CircleAlert } from "lucide-react";
 import { useEffect, useRef } from "react";
+import { Approval } from "./approval.jsx";
 import { nodeById, portsOf, problemsOf, titleOf, useDraft } from "./draft.js";
+import { nodeRun } from "./fold.js";
 import { Result, useWhole } from "./result.jsx";
-import { measures, nodeRun, useRun } from "./run.js";
+import { measures, useRun } from "./run.js";
 import { Status, shownStatus } from "./status.jsx";
 import { KindIcon } from "./icons.jsx";
 
@@ -113,6 +115,7 @@ export const Card = memo(function Card({ id, selected }) {
         </div>
       ) : null}
       <RunState run={run} />
+      {kind?.waits ? <Approval id={id} run={run} /> : null}
     </article>
   );
 });

@@ -2,9 +2,11 @@
 import { useEffect, useRef, useState } from "react";
 import { ChevronDown, ChevronUp } from "lucide-react";
 import { useShallow } from "zustand/react/shallow";
+import { Approval } from "./approval.jsx";
 import { nodeById, select, titleOf, useDraft } from "./draft.js";
+import { TERMINAL } from "./fold.js";
 import { Output } from "./result.jsx";
-import { TERMINAL, formatSeconds, isActive, seconds, useRun } from "./run.js";
+import { formatSeconds, isActive, seconds, useRun } from "./run.js";
 import { Status, shownStatus, word } from "./status.jsx";
 import { centre } from "./viewport.js";
 
@@ -54,7 +56,15 @@ function Progress() {
   );
 }
 
-const reason = ({ payload }) => payload.error?.message ?? (payload.reason === "branch_not_taken" ? "branch not taken" : "");
+const REASONS = {
+  node_retrying: ({ error }) => error.message,
+  node_failed: ({ error }) => error.message,
+  node_skipped: ({ reason }) => (reason === "branch_not_taken" ? "branch not taken" : ""),
+  node_resumed: ({ decision, by }) => (by === "timeout" ? `${decision}: the time was up` : `${decision} by ${by}`),
+  execution_failed: ({ error }) => error.message,
+};
+
+const reason = ({ type, payload }) => REASONS[type]?.(payload) ?? "";
 
 const nodeTitle = (state, id) => {
   const node = nodeById(state, id);
@@ -104,15 +114,16 @@ function Log() {
   );
 }
 
-/** The selected node, or one that is streaming, or one that failed, or the run's result: the last end of the graph. */
+/** The selected node, or one that waits for a human, or is streaming, or failed, or the run's result: the last end of the graph. */
 const useShownNode = () => {
   const selected = useDraft((state) => state.flowNodes.find((node) => node.selected)?.id);
   const ends = useDraft(useShallow((state) => endsOf(state)));
   const find = (status) => (state) => Object.keys(state.nodes).find((id) => shownStatus(state.nodes[id]) === status);
+  const waiting = useRun(find("waiting"));
   const live = useRun(find("streaming"));
   const failed = useRun(find("failed"));
   const result = useRun((state) => ends.findLast((id) => state.nodes[id]?.status === "completed"));
-  return selected ?? live ?? failed ?? result;
+  return selected ?? waiting ?? live ?? failed ?? result;
 };
 
 const endsOf = ({ flowNodes, flowEdges }) => {
@@ -123,6 +134,7 @@ const endsOf = ({ flowNodes, flowEdges }) => {
 function NodeOutput() {
   const id = useShownNode();
   const title = useDraft((state) => (id ? nodeTitle(state, id) : null));
+  const waits = useDraft((state) => state.catalog[nodeById(state, id)?.kind]?.waits);
   const node = useRun((state) => (id ? state.nodes[id] : undefined));
   if (!id) return <p className="muted output-none">Select a node to read what it made.</p>;
   const error = node?.error && node.status !== "completed" ? node.error : null;
@@ -130,9 +142,10 @@ function NodeOutput() {
     <div className="output" data-testid="output">
       <h3>{title}</h3>
       {error ? <p className="card-error">{error.message}</p> : null}
-      {node?.status === "completed" ? <Output output={node.output} /> : null}
+      {node && waits ? <Approval id={id} run={node} /> : null}
+      {node?.status === "completed" && !waits ? <Output output={node.output} /> : null}
       {node?.text ? <p className="output-stream">{node.text}</p> : null}
-      {!node || (node.status !== "completed" && !node.text && !error) ? (
+      {!node || (!["completed", "waiting"].includes(node.status) && !node.text && !error) ? (
         <p className="muted">Nothing yet.</p>
       ) : null}
     </div>

@@ -1,6 +1,7 @@
-// The run being watched: a fold of the snapshot, the events and the deltas. Canvas, panel and header read it.
+// The run being watched. Canvas, panel and header read it.
 import { create } from "zustand";
 import { send } from "./channel.js";
+import { TERMINAL, foldDelta, foldEvent, sourcesOf } from "./fold.js";
 
 export const useRun = create(() => ({
   id: null,
@@ -10,6 +11,7 @@ export const useRun = create(() => ({
   finishedAt: null,
   error: null,
   nodes: {},
+  sources: {},
   log: [],
   starting: false,
   stopping: false,
@@ -18,124 +20,13 @@ export const useRun = create(() => ({
 
 const { getState: get, setState: set } = useRun;
 
-export const TERMINAL = new Set(["completed", "failed", "cancelled"]);
 export const isActive = (run) => run.id !== null && !TERMINAL.has(run.status);
-
-const IDLE = { status: "idle", attempt: 0, text: "", offset: 0 };
-export const nodeRun = (run, id) => run.nodes[id] ?? IDLE;
-
-const codePoints = (text) => {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
-};
-
-// --- folding -----------------------------------------------------------------------------------
-
-const foldNode = (node, event) => {
-  const { type, attempt, timestamp, payload } = event;
-  switch (type) {
-    case "node_started":
-      return {
-        ...node,
-        status: "running",
-        attempt,
-        started_at: node.started_at ?? timestamp,
-        error: null,
-        text: "",
-        offset: 0,
-      };
-    case "node_retrying":
-      return {
-        ...node,
-        status: "retrying",
-        error: payload.error,
-        nextAttemptAt: payload.next_attempt_at,
-        maxAttempts: payload.max_attempts,
-      };
-    case "node_waiting":
-      return { ...node, status: "waiting", started_at: node.started_at ?? timestamp, message: payload.message };
-    case "node_resumed":
-      return { ...node, status: "running" };
-    case "node_completed":
-      return {
-        ...node,
-        status: "completed",
-        attempt,
-        output: payload.output,
-        error: null,
-        finished_at: timestamp,
-        details: payload,
-        text: "",
-        offset: 0,
-      };
-    case "node_failed":
-      return {
-        ...node,
-        status: "failed",
-        error: payload.error,
-        absorbed: payload.absorbed,
-        output: payload.absorbed ? { error: payload.error } : null,
-        finished_at: timestamp,
-      };
-    case "node_skipped":
-      return { ...node, status: "skipped", reason: payload.reason };
-    case "node_cancelled":
-      return { ...node, status: "cancelled", finished_at: timestamp };
-    default:
-      return node;
-  }
-};
-
-const EXECUTION_STATUS = {
-  execution_started: "pending",
-  execution_cancelling: "cancelling",
-  execution_completed: "completed",
-  execution_failed: "failed",
-  execution_cancelled: "cancelled",
-};
-
-const foldExecution = (run, event) => {
-  const status = EXECUTION_STATUS[event.type];
-  if (event.type === "node_started" && run.status === "pending")
-    return { status: "running", startedAt: event.timestamp };
-  if (!status) return {};
-  if (TERMINAL.has(status)) return { status, finishedAt: event.timestamp, error: event.payload.error ?? null };
-  return { status };
-};
-
-/** When a run stops, what was queued is idle again. */
-const withoutQueue = (nodes) =>
-  Object.fromEntries(
-    Object.entries(nodes).map(([id, node]) => [id, node.status === "queued" ? { ...node, status: "idle" } : node]),
-  );
-
-const foldEvent = (run, event) => {
-  if (event.sequence <= run.sequence) return run;
-  const ends = event.type === "execution_cancelling" || TERMINAL.has(EXECUTION_STATUS[event.type]);
-  const stops = ends || (event.type === "node_failed" && !event.payload.absorbed);
-  const nodes = stops ? withoutQueue(run.nodes) : { ...run.nodes };
-  if (event.node_id) nodes[event.node_id] = foldNode(nodeRun(run, event.node_id), event);
-  return { ...run, ...foldExecution(run, event), nodes, sequence: event.sequence, log: [...run.log, event] };
-};
-
-const foldDelta = (run, delta) => {
-  const node = nodeRun(run, delta.node_id);
-  if (["completed", "failed", "cancelled"].includes(node.status) || delta.attempt < node.attempt) return run;
-  const fresh = delta.attempt > node.attempt;
-  const [text, offset] = fresh ? ["", 0] : [node.text ?? "", node.offset ?? 0];
-  const length = codePoints(delta.text);
-  if (delta.offset + length <= offset) return run;
-  if (delta.offset !== offset) return { ...run, stale: true };
-  const next = { ...node, attempt: delta.attempt, status: "running", text: text + delta.text, offset: offset + length };
-  return { ...run, nodes: { ...run.nodes, [delta.node_id]: next } };
-};
 
 // --- messages ----------------------------------------------------------------------------------
 
 export const onSnapshot = ({ execution }) => {
-  const { events = [], nodes } = execution;
-  const folded = events.reduce(foldEvent, { status: null, sequence: 0, nodes: {}, log: [] });
+  const { events = [], nodes, graph } = execution;
+  const folded = events.reduce(foldEvent, { status: null, sequence: 0, nodes: {}, sources: {}, log: [] });
   const merged = {};
   for (const [id, node] of Object.entries(nodes)) merged[id] = { ...folded.nodes[id], ...node };
   set({
@@ -146,6 +37,7 @@ export const onSnapshot = ({ execution }) => {
     finishedAt: execution.finished_at,
     error: execution.error,
     nodes: merged,
+    sources: sourcesOf(graph),
     log: folded.log,
     stopping: execution.status === "cancelling",
     stale: false,
@@ -169,7 +61,7 @@ export const onStarted = ({ execution_id }) => {
   url.searchParams.set("run", execution_id);
   window.history.replaceState(window.history.state, "", url);
   set({ id: execution_id, status: "pending", sequence: 0, startedAt: null, finishedAt: null, error: null });
-  set({ nodes: {}, log: [], stopping: false, stale: false });
+  set({ nodes: {}, sources: {}, log: [], stopping: false, stale: false });
   endStart();
 };
 
@@ -198,20 +90,14 @@ export const stop = () => {
   send("onStop", { execution_id: get().id });
 };
 
+export const decide = (nodeId, decision, comment) =>
+  send("onDecide", { execution_id: get().id, node_id: nodeId, decision, comment });
+
 /** Forget the run, as when another workflow is opened. */
 export const clearRun = () =>
   set({ id: null, status: null, sequence: 0, startedAt: null, finishedAt: null, error: null, nodes: {}, log: [] });
 
 // --- what edges and numbers show ---------------------------------------------------------------
-
-/** Whether a wire has carried something on: by its source's events, not by both ends having run. */
-export const isTaken = (node, sourcePort) => {
-  if (!node) return false;
-  if (node.status === "failed") return sourcePort === "error" || node.absorbed === true;
-  if (node.status !== "completed" || sourcePort === "error") return false;
-  const branch = node.details?.branch ?? node.output?.branch;
-  return branch === undefined || branch === sourcePort;
-};
 
 export const seconds = (from, to) => Math.max(0, (new Date(to) - new Date(from)) / 1000);
 
@@ -219,7 +105,9 @@ export const formatSeconds = (value) => {
   if (value < 0.1) return `${Math.round(value * 1000)} ms`;
   if (value < 10) return `${value.toFixed(1)} s`;
   if (value < 60) return `${Math.round(value)} s`;
-  return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+  if (value < 86_400) return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
+  return `${Math.floor(value / 86_400)} d ${Math.floor((value % 86_400) / 3600)} h`;
 };
 
 const formatCost = (cost) => (cost >= 0.01 ? `$${cost.toFixed(2)}` : `$${cost.toFixed(4)}`);

@@ -61,7 +61,7 @@ const HANDLERS = {
   notice: onNotice,
 };
 
-const TITLE_MARKS = { completed: "✓ ", failed: "✕ ", running: "● ", pending: "● ", cancelling: "● " };
+const TITLE_MARKS = { completed: "✓ ", failed: "✕ ", running: "● ", waiting: "⏸ ", pending: "● ", cancelling: "● " };
 
 function useTitle() {
   const name = useDraft((state) => textOf(state.graph.name));

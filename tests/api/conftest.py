@@ -22,11 +22,16 @@ async def studio(database_url: str, temporal_address: str) -> AsyncIterator[Stud
         yield opened
 
 
+def in_process(studio: Studio) -> httpx2.AsyncClient:
+    """A client of the studio's API in this process: for everything that does not stream."""
+    transport = httpx2.ASGITransport(app=create_api(lambda: studio), raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://studio")
+
+
 @pytest.fixture
 async def client(studio: Studio) -> AsyncIterator[httpx2.AsyncClient]:
-    """The API in process: for everything that does not stream."""
-    transport = httpx2.ASGITransport(app=create_api(lambda: studio), raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://studio") as opened:
+    """The API in process."""
+    async with in_process(studio) as opened:
         yield opened
 
 

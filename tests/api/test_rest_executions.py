@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
 
-from tests.studio.serving import broken, edge, node, runnable, worker_on
+from tests.api.conftest import in_process
+from tests.studio.serving import NOWHERE_TEMPORAL, broken, edge, node, runnable, studio_on, worker_on
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 KIB = 1024
@@ -284,8 +286,10 @@ async def test_nothing_is_found_under_an_unknown_id(client: httpx2.AsyncClient) 
             ("GET", "/events"),
             ("GET", "/stream"),
             ("GET", "/nodes/a/output"),
+            ("POST", "/nodes/a/decision"),
         ):
-            response = await client.request(method, f"/api/executions/{execution_id}{path}")
+            body = {"decision": "approve"} if path.endswith("/decision") else None
+            response = await client.request(method, f"/api/executions/{execution_id}{path}", json=body)
             assert code_of(response) == (404, "not_found"), (method, path, execution_id)
     execution = await execute(client, await keep(client))
     for node_id in ("start", "nobody", "a/b", "%2F", "%00", "%F0%9F%98%80"):
@@ -308,3 +312,84 @@ async def test_a_large_output_travels_by_reference(client: httpx2.AsyncClient, w
     assert reference.keys() == {"preview", "size", "href"}
     assert reference["size"] == len(f'{{"input":"{text}"}}'.encode())
     assert (await client.get(reference["href"])).json() == {"input": text}
+
+
+ODD = "a/b c?#%2e"
+ASKING = {
+    "nodes": [node("start", "trigger", input="it"), node(ODD, "approval", message="Send {{trigger.input}}?")],
+    "edges": [edge("start", ODD)],
+}
+
+
+async def waiting(client: httpx2.AsyncClient, execution: str, node_id: str = ODD) -> str:
+    """The path of the decision that the run waits for."""
+    async with asyncio.timeout(20):
+        while True:
+            if (await client.get(execution)).json()["status"] == "waiting":
+                return f"{execution}/nodes/{quote(node_id, safe='')}/decision"
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(("decision", "output"), [("approve", "approved"), ("reject", "rejected")])
+async def test_a_decision(client: httpx2.AsyncClient, worker: None, decision: str, output: str) -> None:
+    execution = await execute(client, await keep(client, ASKING))
+    path = await waiting(client, execution)
+    assert [run["id"] for run in (await client.get("/api/executions?status=waiting")).json()["items"]] == [
+        execution.rpartition("/")[2]
+    ]
+    for body in ({}, {"decision": "maybe"}, {"decision": decision, "comment": "x" * 4_001}, {"by": "me"}):
+        assert code_of(await client.post(path, json=body)) == (422, "invalid_request")
+    assert code_of(await client.post(path, content="{")) == (400, "malformed_json")
+    for other in ("nobody", "start%2F"):
+        unknown = f"{execution}/nodes/{other}/decision"
+        assert code_of(await client.post(unknown, json={"decision": decision})) == (404, "not_found")
+    early = await client.post(f"{execution}/nodes/start/decision", json={"decision": decision})
+    assert code_of(early) == (409, "node_not_waiting")
+
+    decided = await client.post(path, json={"decision": decision, "comment": "Äh…\nja"})
+    assert (decided.status_code, decided.json()["decision"]) == (200, decision)
+    made = {"decision": output, "comment": "Äh…\nja", "by": "local"}
+    now = (await client.get(execution)).json()["nodes"][ODD]
+    assert (now["status"], now["output"]) == ("completed", made)
+    again = await client.post(path, json={"decision": "approve"})
+    assert code_of(again) == (409, "node_not_waiting")
+    assert f"{output} by local" in again.json()["message"]
+    assert (await finished(client, execution))["status"] == "completed"
+    events = (await client.get(f"{execution}/events")).json()["events"]
+    told = {event["type"]: event["payload"] for event in events if event["node_id"] == ODD}
+    assert told["node_waiting"] == {"message": "Send it?", "expires_at": None}
+    assert told["node_resumed"] == made
+
+
+async def test_of_two_decisions_at_once_one_counts(client: httpx2.AsyncClient, worker: None) -> None:
+    execution = await execute(client, await keep(client, ASKING))
+    path = await waiting(client, execution)
+    choices = ["approve", "reject"] * 3
+    answers = await asyncio.gather(*(client.post(path, json={"decision": one}) for one in choices))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"node_not_waiting"}
+    won = next(answer.json()["decision"] for answer in answers if answer.status_code == 200)
+    run = await finished(client, execution)
+    assert run["nodes"][ODD]["output"]["decision"].startswith(won)
+
+
+async def test_a_cancelled_run_takes_no_decision(client: httpx2.AsyncClient, worker: None) -> None:
+    execution = await execute(client, await keep(client, ASKING))
+    path = await waiting(client, execution)
+    await client.delete(execution)
+    assert code_of(await client.post(path, json={"decision": "approve"})) == (409, "node_not_waiting")
+    run = await finished(client, execution)
+    assert (run["status"], run["nodes"][ODD]["status"]) == ("cancelled", "cancelled")
+    assert code_of(await client.post(path, json={"decision": "approve"})) == (409, "node_not_waiting")
+
+
+async def test_a_decision_while_temporal_is_away(
+    client: httpx2.AsyncClient, database_url: str, worker: None
+) -> None:
+    execution = await execute(client, await keep(client, ASKING))
+    path = await waiting(client, execution)
+    async with studio_on(database_url, NOWHERE_TEMPORAL) as lonely, in_process(lonely) as elsewhere:
+        answer = await elsewhere.post(path, json={"decision": "approve"})
+    assert code_of(answer) == (503, "unavailable")
+    assert "Temporal" in answer.json()["message"]
+    assert (await client.post(path, json={"decision": "approve"})).status_code == 200

@@ -5,13 +5,16 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from temporalio.api.testservice.v1 import SleepRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from aistudio.engine.client import Engine
 from aistudio.engine.http.client import HttpClient
+from aistudio.engine.messages import Decision
 from aistudio.engine.routes import run_task
 from aistudio.engine.tools import Tools
 from aistudio.engine.worker import build_worker
@@ -20,7 +23,7 @@ from aistudio.graph.events import Event, EventType
 from aistudio.graph.kinds import KindSpec, PortsFrom
 from aistudio.llm.client import ModelClient
 from aistudio.llm.search import WebSearch
-from aistudio.nodes import ai_agent, http_request, transform, trigger
+from aistudio.nodes import ai_agent, approval, http_request, transform, trigger
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
 from aistudio.store import events, executions, workflows
@@ -81,7 +84,7 @@ class Acts:
 
 
 def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
-    """The real trigger, agent, HTTP request and transform; `step`, and `fork`, which chooses a branch."""
+    """The real trigger, agent, approval, HTTP request and transform; `step`, and `fork`, which chooses."""
     step = KindSpec(name="step", title="Step", summary="", icon="", group="Data", config=Config)
     fork = KindSpec(
         name="fork",
@@ -98,6 +101,7 @@ def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
     return {
         "trigger": trigger.KIND,
         "ai_agent": ai_agent.KIND,
+        "approval": approval.KIND,
         "http_request": http_request.KIND,
         "transform": transform.KIND,
         "step": NodeKind(spec=step, run=acts.run),
@@ -134,6 +138,17 @@ def graph(*edges: str, **nodes: dict[str, Any] | str) -> dict[str, Any]:
             more = {"kind": "ai_agent", "config": {"system_prompt": more}}
         made.append(node | more)
     return {"schema": 1, "nodes": made, "edges": wires}
+
+
+ASK = 1
+"""The place of `ask` among the nodes of what `asking` makes."""
+
+
+def asking(*more: str, config: dict[str, Any] | None = None, **nodes: dict[str, Any]) -> dict[str, Any]:
+    """A graph that asks a human, goes on to `yes` or `no`, and whatever else there is."""
+    made = {"kind": "approval", "config": {"message": "Send {{trigger.input}}?", **(config or {})}}
+    edges = ("t>ask", "ask.approved>yes", "ask.rejected>no", *more)
+    return graph(*edges, ask=made | nodes.pop("ask", {}), **nodes)
 
 
 @dataclass
@@ -204,6 +219,17 @@ class Studio:
                     if event.type is wanted and event.node_id == node_id:
                         return event
                 await asyncio.sleep(0.02)
+
+    async def decide(self, execution_id: str, node: int, decision: Literal["approve", "reject"]) -> bool:
+        """Decide about the node at this place among the run's nodes; whether it counted."""
+        given = Decision(node=node, decision=decision, comment="As you like.", by="ada")
+        return await self.engine.decide(execution_id, given)
+
+    async def pass_time(self, hours: float) -> None:
+        """Let time go by at once, on the server that can."""
+        request = SleepRequest()
+        request.duration.FromTimedelta(timedelta(hours=hours))
+        await self.client.test_service.unlock_time_skipping_with_sleep(request)
 
     async def cancel(self, execution_id: str) -> None:
         """Cancel as the product does."""

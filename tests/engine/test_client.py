@@ -4,16 +4,21 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine.client import Engine, EngineUnavailable, connect, open_engine
-from aistudio.engine.messages import RunTask
+from aistudio.engine.messages import Decision, RunTask
 from aistudio.settings import Settings
 
 TASK = RunTask(execution_id="x", routes=[[]], triggers=[0], timeouts=[1])
+GIVEN: dict[str, tuple[Any, ...]] = {
+    "start": (TASK,),
+    "decide": (Decision(node=0, decision="approve", comment="", by="ada"),),
+}
 
 
 @pytest.fixture
@@ -38,12 +43,12 @@ def dead_address(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_address"))
 
 
-@pytest.mark.parametrize("call", ["start", "cancel", "describe"])
+@pytest.mark.parametrize("call", ["start", "cancel", "describe", "decide"])
 async def test_a_dead_temporal_is_named_within_five_seconds(dead_address: str, call: str) -> None:
     engine = await open_engine(Settings(_env_file=None, temporal_address=dead_address))
     begun = time.monotonic()
     with pytest.raises(EngineUnavailable, match=dead_address):
-        await (engine.start("x", TASK) if call == "start" else getattr(engine, call)("x"))
+        await getattr(engine, call)("x", *GIVEN.get(call, ()))
     assert time.monotonic() - begun < 5
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
 from aistudio.engine.attempt import NodeRun
-from aistudio.engine.client import RunState
+from aistudio.engine.client import EngineUnavailable, RunState
 from aistudio.engine.tools import Tools
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
@@ -32,7 +32,7 @@ from aistudio.nodes.context import NodeContext
 from aistudio.settings import Settings
 from aistudio.store import events, executions, migrations
 from aistudio.store.database import Database
-from tests.engine.runs import Studio, graph, of, told, working
+from tests.engine.runs import ASK, Studio, asking, graph, of, told, working
 from tests.support.model_server import ModelServer
 
 
@@ -174,6 +174,30 @@ async def test_a_worker_thought_lost_that_was_faster_costs_no_second_call(
         found = await studio.run(graph("t>a", "a>b"))
         assert studio.acts.attempts == {"b": [1]}
     assert told(found)[-3:] == ["started b", "completed b", "execution_completed"]
+
+
+async def test_a_decision_goes_to_the_worker_that_follows_a_killed_one(
+    temporal_address: str, database: Database, server: ModelServer
+) -> None:
+    studio = await observer(await Client.connect(temporal_address), database)
+    with ExitStack() as stack:
+        first = stack.enter_context(worker_process(database.url, temporal_address, server))
+        raw = asking(yes={"kind": "visualize"}, no={"kind": "visualize"})
+        execution_id = await studio.start(raw, "it")
+        await studio.until(execution_id, EventType.NODE_WAITING, "ask")
+        first.kill()
+        with pytest.raises(EngineUnavailable, match="worker"):
+            await studio.decide(execution_id, ASK, "approve")
+        stack.enter_context(worker_process(database.url, temporal_address, server))
+        # The one that was refused for want of a worker may have been delivered by then: one of them counts.
+        async with asyncio.timeout(30):
+            while True:
+                with suppress(EngineUnavailable):
+                    await studio.decide(execution_id, ASK, "approve")
+                    break
+        found = await studio.end(execution_id)
+    assert told(found)[3:7] == ["started ask", "waiting ask", "resumed ask", "completed ask"]
+    assert told(found)[-1] == "execution_completed"
 
 
 async def test_a_worker_that_stops_in_order_hands_its_nodes_on(

@@ -21,7 +21,7 @@ from aistudio.engine.workflow import ExecutionWorkflow
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.nodes.context import NodeContext
-from tests.engine.runs import Studio, graph
+from tests.engine.runs import ASK, Studio, asking, graph
 from tests.support.supervised import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -91,6 +91,19 @@ async def wide(studio: Studio) -> str:
     )
 
 
+async def waited(studio: Studio) -> str:
+    """One node until somebody decides, one until its time is up, one until the run is cancelled."""
+    hasty = {"kind": "approval", "config": {"wait_seconds": 0.2, "on_timeout": "reject"}}
+    raw = asking("t>hasty", "t>patient", hasty=hasty, patient={"kind": "approval"})
+    execution_id = await studio.start(raw)
+    await studio.until(execution_id, EventType.NODE_WAITING, "ask")
+    assert await studio.decide(execution_id, ASK, "approve")
+    await studio.until(execution_id, EventType.NODE_COMPLETED, "hasty")
+    await studio.until(execution_id, EventType.NODE_WAITING, "patient")
+    await studio.cancel(execution_id)
+    return execution_id
+
+
 RUNS: dict[str, Callable[[Studio], Awaitable[str]]] = {
     "completed": completed,
     "failed": failed,
@@ -99,6 +112,7 @@ RUNS: dict[str, Callable[[Studio], Awaitable[str]]] = {
     "absorbed": absorbed,
     "skipped": skipped,
     "wide": wide,
+    "waited": waited,
 }
 
 

@@ -2,7 +2,7 @@
 
 from aistudio.engine.routes import NAMES_BYTES, ports, run_task
 from aistudio.graph.definition import Workflow
-from tests.engine.runs import Acts, graph, kinds_for
+from tests.engine.runs import Acts, asking, graph, kinds_for
 
 SPECS = {name: kind.spec for name, kind in kinds_for(Acts()).items()}
 
@@ -26,6 +26,11 @@ def test_nodes_and_ports_are_numbered_in_order_of_appearance() -> None:
 def test_time_limits_are_rounded_up() -> None:
     raw = graph("t>a", a={"timeout_seconds": 0.2})
     assert run_task("run", Workflow.model_validate(raw), SPECS).timeouts == [600, 1]
+
+
+def test_only_a_run_that_may_wait_for_a_human_may_take_for_ever() -> None:
+    for raw, waits in ((graph("t>a"), False), (asking(), True)):
+        assert run_task("run", Workflow.model_validate(raw), SPECS).waits == waits
 
 
 def test_names_are_left_out_when_they_are_long_or_cannot_be_printed() -> None:

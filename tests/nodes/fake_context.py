@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from aistudio.nodes.context import (
+    Answer,
     HttpAnswer,
     HttpRequest,
     ModelAnswer,
@@ -31,6 +32,7 @@ class FakeContext:
 
     node_id: str = "node"
     attempt: int = 1
+    answer: Answer | None = None
     run_input: dict[str, JsonValue] | None = None
     scope: Mapping[str, JsonValue] = field(default_factory=dict)
     above: Sequence[Upstream] = ()

@@ -35,6 +35,7 @@ def test_the_palette_order_begins_with_the_trigger() -> None:
     assert list(registry.kinds()) == [
         "trigger",
         "ai_agent",
+        "approval",
         "decision",
         "http_request",
         "transform",
@@ -78,6 +79,11 @@ def test_every_kind_says_what_the_form_the_palette_and_the_docs_need(kind: NodeK
         assert described.get("title"), name
         assert described.get("description"), name
         assert described.get("x-control", "text") in CONTROLS, name
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.spec.name)
+def test_a_kind_that_waits_has_a_question(kind: NodeKind) -> None:
+    assert kind.spec.waits == (kind.ask is not None)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.spec.name)

@@ -1,11 +1,12 @@
 """What may be written about a run, and what the run's row makes of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
 
-from aistudio.graph.events import EventType, ExecutionStatus
+from aistudio.graph.events import Event, EventType, ExecutionStatus
 from aistudio.store import attempts, events, executions, results
 from aistudio.store.attempts import Attempts
 from aistudio.store.database import Database
@@ -170,6 +171,53 @@ async def test_a_run_waits_when_nothing_else_is_at_work(database: Database, run_
     assert await after(of_node(EventType.NODE_COMPLETED, "c")) == "waiting"
     assert await after(of_node(EventType.NODE_RESUMED, "a")) == "running"
     assert await after(of_node(EventType.NODE_COMPLETED, "a"), COMPLETED) == "completed"
+
+
+async def test_a_run_does_not_wait_while_its_events_say_otherwise(database: Database, run_id: str) -> None:
+    """As while somebody is about to start, which has no event yet."""
+    asked: list[list[str]] = []
+
+    def status_of(found: Sequence[Event]) -> ExecutionStatus:
+        asked.append([event.type.value for event in found])
+        return ExecutionStatus.WAITING if len(found) > 3 else ExecutionStatus.RUNNING
+
+    async def after(*offered: NewEvent) -> str:
+        await events.append(database, run_id, offered, status_of=status_of)
+        return (await row(database, run_id)).status
+
+    assert await after(started("a")) == "running"
+    assert asked == []
+    assert await after(of_node(EventType.NODE_WAITING, "a")) == "running"
+    assert asked == [["execution_started", "node_started", "node_waiting"]]
+    assert await after(started("b")) == "running"
+    assert len(asked) == 1
+    assert await after(of_node(EventType.NODE_COMPLETED, "b")) == "waiting"
+    assert await after(CANCELLING) == "cancelling"
+    assert len(asked) == 2
+
+
+async def test_a_decision_that_was_taken_before_a_cancel_is_still_told(
+    database: Database, run_id: str
+) -> None:
+    await events.append(
+        database, run_id, [started("a"), of_node(EventType.NODE_WAITING, "a"), started("b"), CANCELLING]
+    )
+    resumed = of_node(EventType.NODE_RESUMED, "a")
+    written = await events.append(database, run_id, [of_node(EventType.NODE_WAITING, "b"), resumed])
+    assert [event.type for event in written] == [EventType.NODE_RESUMED]
+    assert await events.append(database, run_id, [of_node(EventType.NODE_RESUMED, "never started")]) == []
+    assert (await row(database, run_id)).status == "cancelling"
+
+
+async def test_the_event_with_which_a_node_began_to_wait(database: Database, run_id: str) -> None:
+    asked = NewEvent(type=EventType.NODE_WAITING, node_id="a", attempt=2, payload={"message": "?"})
+    assert await events.waiting(database, run_id, "a") is None
+    await events.append(database, run_id, [started("a"), asked, started("b")])
+    found = await events.waiting(database, run_id, "a")
+    assert found is not None
+    assert (found.attempt, found.payload) == (2, {"message": "?"})
+    assert await events.waiting(database, run_id, "b") is None
+    assert await events.waiting(database, "no id", "a") is None
 
 
 async def test_a_completion_carries_its_details(database: Database, run_id: str) -> None:

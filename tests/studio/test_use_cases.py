@@ -83,6 +83,7 @@ async def test_what_belongs_to_somebody_else_is_not_there(studio: Studio) -> Non
         lambda: executions.events(STRANGER, execution_id),
         lambda: executions.output(STRANGER, execution_id, "start"),
         lambda: executions.cancel(STRANGER, execution_id),
+        lambda: executions.decide(STRANGER, execution_id, "start", "approve"),
         lambda: anext(executions.watch(STRANGER, execution_id)),
     ]
     for ask in asked:
