@@ -6,7 +6,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aistudio.api import catalog, docs, executions, health, workflows
+from aistudio.api import catalog, docs, executions, health, starts, workflows
 from aistudio.api.errors import PREFIX, add_handlers
 from aistudio.api.limits import BodyLimit
 from aistudio.studio.health import installed_version
@@ -33,7 +33,7 @@ def create_api(get_studio: Callable[[], Studio]) -> FastAPI:
     app.openapi = partial(docs.describe, app)  # type: ignore[method-assign]
     app.add_middleware(BodyLimit)
     add_handlers(app)
-    routers = (health.router, catalog.router, workflows.router, executions.router, docs.router)
+    routers = (health.router, catalog.router, workflows.router, starts.router, executions.router, docs.router)
     for router in routers:
         app.include_router(router, prefix=PREFIX)
     app.state.operations = [route for router in routers for route in router.routes]

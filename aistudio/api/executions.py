@@ -1,7 +1,7 @@
-"""Runs: start, look, follow, stop."""
+"""Runs that were started: look, follow, decide, stop."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import Field
@@ -16,7 +16,6 @@ from aistudio.api.dependencies import (
     Limit,
     NodeId,
     Sequence,
-    WorkflowId,
 )
 from aistudio.api.errors import refusals
 from aistudio.api.requests import Body, json_body, read_body
@@ -24,7 +23,6 @@ from aistudio.api.responses import Json, encode
 from aistudio.api.stream import EventStream, message
 from aistudio.graph.events import Delta, Event, ExecutionStatus
 from aistudio.studio.actor import Actor
-from aistudio.studio.errors import StudioError, invalid_request
 from aistudio.studio.executions import LONGEST_COMMENT
 from aistudio.studio.runs import event_view
 from aistudio.studio.studio import Studio
@@ -34,31 +32,11 @@ from aistudio.studio.watch import Snapshot
 router = APIRouter(tags=["Executions"])
 
 
-class ExecuteBody(Body):
-    """What to run, and on what."""
-
-    version: Literal["draft", "published"] | Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
-        default="draft", description="`draft`, `published` (the newest version) or a version's number."
-    )
-    input: str | dict[str, Any] = Field(
-        default_factory=str,
-        description='Up to 256 KiB; a text becomes `{"input": text}`. Left out: triggers take their sample.',
-    )
-
-
 class DecisionBody(Body):
     """What a human decided, and why."""
 
     decision: Literal["approve", "reject"]
     comment: str = Field(default="", max_length=LONGEST_COMMENT, description="For those who read the run.")
-
-
-class Accepted(TypedDict):
-    """A run that was accepted; follow it at `stream_url`."""
-
-    execution_id: str
-    status: Literal["pending"]
-    stream_url: str
 
 
 class Cancelling(TypedDict):
@@ -85,61 +63,6 @@ SERVER_SENT_EVENT = {
         "id": {"type": "string", "pattern": "^[0-9]+$"},
     },
 }
-
-
-@router.post(
-    "/workflows/{workflow_id}/execute",
-    status_code=202,
-    response_model=Accepted,
-    responses=refusals(
-        400,
-        404,
-        409,
-        413,
-        422,
-        429,
-        503,
-        s409="`not_published`: there is no published version.",
-        s422="`invalid_request`: some part is not what it must be; `invalid_graph`: `details.problems` says "
-        "what to solve first; `idempotency_mismatch`: the key was used with another body.",
-    ),
-    openapi_extra=json_body(ExecuteBody, required=False),
-)
-async def execute_workflow(
-    request: Request,
-    workflow_id: WorkflowId,
-    studio: CurrentStudio,
-    actor: CurrentActor,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            json_schema_extra={"minLength": 1, "maxLength": 255},
-            description="The same key and body run once in 24 hours.",
-        ),
-    ] = None,
-) -> Json:
-    """Start a run."""
-    try:
-        if idempotency_key is not None and not 1 <= len(idempotency_key) <= 255:
-            raise invalid_request("header.idempotency-key", "A key has 1 to 255 characters.")
-        body = await read_body(request, ExecuteBody)
-    except StudioError:
-        # That there is no such workflow outranks what is wrong with the request.
-        await studio.workflows.get(actor, workflow_id)
-        raise
-    execution_id = await studio.executions.start(
-        actor,
-        workflow_id,
-        version=body.version,
-        input=body.input if "input" in body.model_fields_set else None,
-        idempotency_key=idempotency_key,
-    )
-    accepted: Accepted = {
-        "execution_id": execution_id,
-        "status": "pending",
-        "stream_url": f"/api/executions/{execution_id}/stream",
-    }
-    return Json(accepted, status_code=202)
 
 
 @router.get("/executions", response_model=Page[ExecutionSummary], responses=refusals(404, 422, 503))

@@ -13,12 +13,14 @@ from aistudio.embedded.processes import EmbeddedError, end, living_in, spawn, ta
 HOST = "127.0.0.1"
 
 # The defaults are made for clusters. Measured on two cores: the first halves the time of a chain of nodes,
-# the two after it let a running activity see a cancel at once, the caches keep memory flat over thousands
+# the two after it let a running activity see a cancel at once, fairness keeps the runs of one client from
+# starving another's, the caches keep memory flat over thousands
 # of runs.
 DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": "2000",
     "system.enableCancelActivityWorkerCommand": "true",
     "frontend.WorkerCommandsEnabled": "true",
+    "matching.enableFairness": "true",
     "history.hostLevelCacheMaxSize": "200",
     "history.eventsHostLevelCacheMaxSizeBytes": "8388608",
 }

@@ -18,7 +18,7 @@ from temporalio.client import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -110,8 +110,11 @@ class Engine:
         """The namespace in which runs live."""
         return self._client.namespace
 
-    async def start(self, execution_id: str, task: RunTask) -> None:
-        """Hand a run to Temporal. Starting it again, also after its end, does nothing."""
+    async def start(self, execution_id: str, task: RunTask, client: str | None = None) -> None:
+        """Hand a run to Temporal. Starting it again, also after its end, does nothing.
+
+        Runs of different clients get their turns in a fair order; null is one of them.
+        """
         try:
             await self._ask(
                 self._client.start_workflow(
@@ -121,6 +124,7 @@ class Engine:
                     task_queue=TASK_QUEUE,
                     execution_timeout=None if task.waits else RUN_TIMEOUT,
                     task_timeout=DECISION_TIMEOUT,
+                    priority=Priority(fairness_key=client),
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 )

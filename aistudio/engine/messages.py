@@ -19,6 +19,14 @@ Outcome = Literal["completed", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A node whose result is there when the run starts, and its live ports."""
+
+    node: int
+    live: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunTask:
     """A whole run, as the workflow's input.
 
@@ -29,6 +37,7 @@ class RunTask:
         timeouts: for every node, the seconds one attempt may take.
         names: node ids for people who read the history; empty when they are long or cannot be printed.
         waits: whether a node may wait for a human, and the run so take for ever.
+        kept: the nodes that have settled before the run starts.
     """
 
     execution_id: str
@@ -37,6 +46,7 @@ class RunTask:
     timeouts: list[int]
     names: list[str] = field(default_factory=list)
     waits: bool = False
+    kept: list[Kept] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

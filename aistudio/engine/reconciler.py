@@ -17,6 +17,7 @@ from aistudio.graph.definition import Workflow
 from aistudio.graph.events import TERMINAL_STATUSES, ExecutionStatus, NodeStatus
 from aistudio.graph.kinds import Kinds
 from aistudio.graph.projection import project
+from aistudio.graph.reuse import known_ports
 from aistudio.store import events, executions
 from aistudio.store.database import Database
 from aistudio.store.errors import DatabaseUnavailable
@@ -140,7 +141,8 @@ async def _start(engine: Engine, database: Database, kinds: Kinds, execution_id:
     if execution is None:
         return None
     workflow = Workflow.model_validate(execution.graph)
-    await engine.start(execution_id, run_task(execution_id, workflow, kinds))
+    ports = known_ports(workflow, kinds, await events.read(database, execution_id, limit=None))
+    await engine.start(execution_id, run_task(execution_id, workflow, kinds, ports))
     return "started it in Temporal"
 
 

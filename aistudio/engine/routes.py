@@ -6,8 +6,9 @@ worker reads the same ports behind them.
 
 import json
 import math
+from collections.abc import Collection, Mapping
 
-from aistudio.engine.messages import RunTask
+from aistudio.engine.messages import Kept, RunTask
 from aistudio.graph.definition import Workflow
 from aistudio.graph.kinds import Kinds
 from aistudio.graph.scheduler import plan
@@ -29,8 +30,14 @@ def may_wait(workflow: Workflow, kinds: Kinds) -> bool:
     return any(node.kind in waiting for node in workflow.nodes)
 
 
-def run_task(execution_id: str, workflow: Workflow, kinds: Kinds) -> RunTask:
-    """The Temporal input of a run of this workflow, which must be valid."""
+def run_task(
+    execution_id: str, workflow: Workflow, kinds: Kinds, kept: Mapping[str, Collection[str]] | None = None
+) -> RunTask:
+    """The Temporal input of a run of this workflow, which must be valid.
+
+    `kept` has the live ports of the nodes whose results are there already.
+    """
+    named = ports(workflow)
     place = {node.id: index for index, node in enumerate(workflow.nodes)}
     targets: dict[str, dict[str, dict[int, None]]] = {node.id: {} for node in workflow.nodes}
     for edge in workflow.edges:
@@ -42,5 +49,9 @@ def run_task(execution_id: str, workflow: Workflow, kinds: Kinds) -> RunTask:
         triggers=[place[trigger] for trigger in plan(workflow, kinds).triggers],
         timeouts=[math.ceil(node.timeout_seconds) for node in workflow.nodes],
         waits=may_wait(workflow, kinds),
+        kept=[
+            Kept(node=place[name], live=[index for index, port in enumerate(named[name]) if port in live])
+            for name, live in (kept or {}).items()
+        ],
         names=names if all(map(str.isprintable, names)) and len(json.dumps(names)) <= NAMES_BYTES else [],
     )

@@ -118,7 +118,8 @@ class ExecutionWorkflow:
             raise ApplicationError("The node does not wait for a decision.", type=NOT_WAITING)
 
     async def _run_nodes(self) -> None:
-        self._take(self._scheduler.start())
+        kept = {str(one.node): [str(port) for port in one.live] for one in self._task.kept}
+        self._take(self._scheduler.start(kept))
         while self._queue or self._running or self._waiting or self._telling:
             while self._queue and len(self._running) < RUNNING_AT_ONCE:
                 self._start(*self._queue.popleft())

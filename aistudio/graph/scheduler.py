@@ -4,7 +4,7 @@ Standard library only: Temporal's sandbox loads this module anew for every run.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -83,22 +83,27 @@ class Scheduler:
         self._released: set[str] = set()
         self._settled: set[str] = set()
 
-    def start(self) -> Step:
+    def start(self, kept: Mapping[str, Collection[str]] | None = None) -> Step:
         """The triggers are ready; what no trigger reaches is skipped at once.
+
+        Args:
+            kept: nodes whose outcome is known beforehand, and their live ports: they have settled, and are
+                reported neither as ready nor as skipped.
 
         Raises:
             ValueError: it was started before.
         """
+        kept = kept or {}
         if self._started:
             raise ValueError("the run was started already")
         self._started = True
-        self._released.update(self._triggers)
+        self._released.update(self._triggers, kept)
         connected = self._connected()
-        lost = [node_id for node_id in self._rank if node_id not in connected]
+        lost = [node_id for node_id in self._rank if node_id not in connected and node_id not in kept]
         self._released.update(lost)
-        ready, skipped = self._resolve((node_id, ()) for node_id in lost)
+        ready, skipped = self._resolve([*((node_id, ()) for node_id in lost), *kept.items()])
         return self._step(
-            [*self._triggers, *ready],
+            [*(trigger for trigger in self._triggers if trigger not in kept), *ready],
             [*(Skip(node_id, "not_connected") for node_id in lost), *skipped],
         )
 

@@ -286,6 +286,17 @@ async def complete_node(
     return await append(source, execution_id, [*before, completed], status_of=status_of)
 
 
+def kept(event: Event, execution_id: str) -> NewEvent:
+    """A node's settling event, as the run that keeps it tells it: nothing was done, and nothing paid."""
+    payload = event.payload
+    told: dict[str, Any]
+    if event.type is EventType.NODE_COMPLETED and event.node_id is not None:
+        told = {key: payload[key] for key in ("branch", "model") if key in payload}
+        output = results.moved(payload["output"], event.execution_id, execution_id, event.node_id)
+        payload = {"output": output, "duration_ms": 0, "reused_from": event.execution_id, **told}
+    return NewEvent(type=event.type, node_id=event.node_id, payload=payload)
+
+
 async def fail_node(
     source: Source,
     execution_id: str,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import JsonValue
 from sqlalchemy import Interval, Row, bindparam, func, insert, select, text
 
-from aistudio.graph.events import TERMINAL_STATUSES, EventType, ExecutionStatus
-from aistudio.store import events, idempotency, paging
+from aistudio.graph.events import TERMINAL_STATUSES, Event, EventType, ExecutionStatus
+from aistudio.store import events, idempotency, paging, results
 from aistudio.store.database import Source, reading, writing, writing_to
 from aistudio.store.encoding import parse_id
 from aistudio.store.events import NewEvent
@@ -103,12 +103,15 @@ async def create(
     rerun_of: str | None = None,
     claim: Claim | None = None,
     admission: AbstractAsyncContextManager[None] | None = None,
+    kept: Sequence[Event] = (),
 ) -> tuple[str, bool]:
     """A new run with its snapshot and `execution_started`, in one transaction: (its id, True).
 
     With a claim that an earlier or concurrent request already used: (that one's run, False) and nothing is
     written. The admission is entered once the claim is won and left when everything is written but not yet
-    committed: raising in either place it refuses the run, and nothing is there. Raises IdempotencyMismatch.
+    committed: raising in either place it refuses the run, and nothing is there. `kept` are settling events of
+    `rerun_of` that are true of the new run, too: they are told again, and its results are copied. Raises
+    IdempotencyMismatch.
     """
     execution_id = str(uuid.uuid4())
     values = {
@@ -128,7 +131,13 @@ async def create(
                 return earlier, False
         async with admission or nullcontext():
             await connection.execute(CREATE, values)
-            await events.append(connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED)])
+            again = [events.kept(event, execution_id) for event in kept]
+            await events.append(
+                connection, execution_id, [NewEvent(type=EventType.EXECUTION_STARTED), *again]
+            )
+            if rerun_of is not None:
+                nodes = [event.node_id for event in kept if event.node_id is not None]
+                await results.copy(connection, rerun_of, execution_id, nodes)
     return execution_id, True
 
 

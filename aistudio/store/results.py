@@ -6,7 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import JsonValue
-from sqlalchemy import ARRAY, Row, any_, bindparam, select
+from sqlalchemy import ARRAY, Row, any_, bindparam, insert, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aistudio.graph.events import EventType
 from aistudio.store.database import Source, reading
@@ -47,6 +48,22 @@ OUTPUTS = select(node_results.c.node_id, node_results.c.output).where(
     node_results.c.execution_id == bindparam("this"),
     # One array, so that it is one statement to prepare however many they are.
     node_results.c.node_id == any_(bindparam("node_ids", type_=ARRAY(AnyText))),
+)
+
+
+COPY = insert(node_results).from_select(
+    ["execution_id", "node_id", "owner_id", "attempt", "type", "output"],
+    select(
+        bindparam("this", type_=node_results.c.execution_id.type),
+        node_results.c.node_id,
+        node_results.c.owner_id,
+        literal(0),
+        node_results.c.type,
+        node_results.c.output,
+    ).where(
+        node_results.c.execution_id == bindparam("source"),
+        node_results.c.node_id == any_(bindparam("node_ids", type_=ARRAY(AnyText))),
+    ),
 )
 
 
@@ -91,6 +108,11 @@ async def outputs(source: Source, execution_id: str, node_ids: Collection[str]) 
     return {row.node_id: row.output for row in rows}
 
 
+async def copy(connection: AsyncConnection, source: str, target: str, node_ids: Collection[str]) -> None:
+    """Give one run the results that these nodes have in another, without any of them leaving PostgreSQL."""
+    await connection.execute(COPY, {"source": source, "this": target, "node_ids": list(node_ids)})
+
+
 def in_event(execution_id: str, node_id: str, output: JsonValue) -> JsonValue:
     """How `node_completed` carries an output: itself up to 64 KiB, else a preview and where the whole is.
 
@@ -105,12 +127,18 @@ def in_event(execution_id: str, node_id: str, output: JsonValue) -> JsonValue:
         )
     if size <= MAX_INLINE:
         return output
-    return {
-        "preview": written[:PREVIEW],
-        "size": size,
-        "href": f"/api/executions/{execution_id}/nodes/"
-        f"{quote(node_id, safe='', errors='surrogatepass')}/output",
-    }
+    return {"preview": written[:PREVIEW], "size": size, "href": _href(execution_id, node_id)}
+
+
+def moved(carried: JsonValue, source: str, target: str, node_id: str) -> JsonValue:
+    """What an event of one run carries of an output, for the event of another run that has it as well."""
+    if isinstance(carried, dict) and carried.get("href") == _href(source, node_id):
+        return {**carried, "href": _href(target, node_id)}
+    return carried
+
+
+def _href(execution_id: str, node_id: str) -> str:
+    return f"/api/executions/{execution_id}/nodes/{quote(node_id, safe='', errors='surrogatepass')}/output"
 
 
 def _result(row: Row[*tuple[Any, ...]]) -> Result:

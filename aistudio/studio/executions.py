@@ -1,28 +1,22 @@
-"""Use cases around runs: start, look, follow, stop."""
+"""Use cases around runs that were started: look, follow, decide, stop."""
 
-import json
 import logging
 from collections.abc import AsyncGenerator
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import JsonValue
 
 from aistudio.engine.client import Engine
 from aistudio.engine.messages import Decision
-from aistudio.engine.routes import run_task
-from aistudio.graph.definition import Workflow
 from aistudio.graph.events import ExecutionStatus, NodeStatus
 from aistudio.graph.kinds import Kinds
-from aistudio.store import events, executions, idempotency, results, workflows
+from aistudio.store import events, executions, results
 from aistudio.store.database import Database
 from aistudio.store.encoding import parse_id
-from aistudio.store.errors import IdempotencyMismatch, InvalidCursor
+from aistudio.store.errors import InvalidCursor
 from aistudio.store.hub import Hub
-from aistudio.store.idempotency import Claim
 from aistudio.studio.actor import Actor
-from aistudio.studio.drafts import check_input, validated
-from aistudio.studio.errors import StudioError, invalid_request, not_found, unavailable
-from aistudio.studio.rate_limit import RateLimit
+from aistudio.studio.errors import StudioError, invalid_request, not_found
 from aistudio.studio.runs import event_view, read_run, summarize
 from aistudio.studio.servers import answering
 from aistudio.studio.views import EventPage, ExecutionSummary, ExecutionView, Page
@@ -38,68 +32,11 @@ LONGEST_COMMENT = 4_000
 class Executions:
     """What an actor can do with runs. Every method may raise StudioError."""
 
-    def __init__(
-        self, database: Database, hub: Hub, engine: Engine, kinds: Kinds, rate_limit: RateLimit
-    ) -> None:
+    def __init__(self, database: Database, hub: Hub, engine: Engine, kinds: Kinds) -> None:
         self._database = database
         self._hub = hub
         self._engine = engine
         self._kinds = kinds
-        self._rate_limit = rate_limit
-
-    async def start(
-        self,
-        actor: Actor,
-        workflow_id: str,
-        *,
-        version: int | str = "draft",
-        input: str | dict[str, Any] | None = None,
-        idempotency_key: str | None = None,
-    ) -> str:
-        """Start a run and answer its id. Only a run that is accepted, and was not before, is counted.
-
-        Args:
-            actor: who starts it.
-            workflow_id: what to run.
-            version: `draft`, `published` (the newest one) or a version's number.
-            input: null means none, so that every trigger takes its own sample; '' is an input.
-            idempotency_key: the same key with the same version and input answers the same run for 24 hours.
-        """
-        with answering():
-            workflow = await workflows.get(self._database, actor.owner_id, workflow_id)
-            if workflow is None:
-                raise not_found("workflow")
-            if input is not None:
-                check_input(input)
-            claim = _claim(workflow.id, version, input, idempotency_key)
-            try:
-                if claim is not None:
-                    earlier = await idempotency.find(self._database, actor.owner_id, claim)
-                    if earlier is not None:
-                        return earlier
-                number, graph = await self._graph(actor, workflow, version)
-                definition = await self._runnable(graph)
-                await self._require_engine()
-                execution_id, created = await executions.create(
-                    self._database,
-                    actor.owner_id,
-                    workflow_id=workflow.id,
-                    version=number,
-                    graph=graph,
-                    input=input,
-                    has_input=input is not None,
-                    claim=claim,
-                    admission=self._rate_limit.admission(actor.client),
-                )
-            except IdempotencyMismatch:
-                raise StudioError(
-                    422,
-                    "idempotency_mismatch",
-                    "This Idempotency-Key was used with another body; take a new key for a new request.",
-                ) from None
-        if created:
-            await self._submit(execution_id, definition)
-        return execution_id
 
     async def get(self, actor: Actor, execution_id: str) -> ExecutionView:
         """The run, and where each of its nodes stands."""
@@ -221,56 +158,6 @@ class Executions:
             raise _not_waiting(f"It is {node['status']}.")
         return list(run.view["nodes"]).index(node_id)
 
-    async def _graph(
-        self, actor: Actor, workflow: workflows.Workflow, version: int | str
-    ) -> tuple[int | None, JsonValue]:
-        if version == "draft":
-            return None, workflow.graph
-        number = workflow.published_version if version == "published" else version
-        if number is None:
-            raise StudioError(
-                409, "not_published", "The workflow has no published version; publish it or run the draft."
-            )
-        found = await workflows.version_graph(self._database, actor.owner_id, workflow.id, int(number))
-        if found is None:
-            raise not_found("version")
-        return found.version, found.graph
-
-    async def _runnable(self, graph: JsonValue) -> Workflow:
-        validation = await validated(graph, self._kinds)
-        if validation.workflow is None:
-            problems: list[JsonValue] = [
-                problem.model_dump(mode="json", exclude_none=True) for problem in validation.problems
-            ]
-            raise StudioError(
-                422,
-                "invalid_graph",
-                "The workflow has problems to solve before it can run.",
-                {"problems": problems},
-            )
-        return validation.workflow
-
-    async def _require_engine(self) -> None:
-        # Asked before anything is written: a run that nobody can start should not be there.
-        if not await self._engine.healthy():
-            raise unavailable("temporal", f"Temporal at {self._engine.address} does not answer.")
-
-    async def _submit(self, execution_id: str, definition: Workflow) -> None:
-        try:
-            await self._engine.start(execution_id, run_task(execution_id, definition, self._kinds))
-        except Exception:
-            # The run is written and accepted: the reconciler hands it over as soon as that is possible.
-            logger.exception("Temporal did not take %s yet; the reconciler will submit it", execution_id)
-
 
 def _not_waiting(why: str) -> StudioError:
     return StudioError(409, "node_not_waiting", f"The node does not wait for a decision. {why}")
-
-
-def _claim(
-    workflow_id: str, version: int | str, input: str | dict[str, Any] | None, key: str | None
-) -> Claim | None:
-    if key is None:
-        return None
-    body = {"version": version} if input is None else {"version": version, "input": input}
-    return Claim(route=f"execute:{workflow_id}", key=key, body=json.dumps(body, sort_keys=True).encode())

@@ -15,6 +15,7 @@ from aistudio.studio.errors import unavailable
 from aistudio.studio.executions import Executions
 from aistudio.studio.rate_limit import RateLimit
 from aistudio.studio.servers import answering
+from aistudio.studio.starts import Starts
 from aistudio.studio.views import HealthView, ModelView
 from aistudio.studio.workflows import Workflows
 
@@ -24,7 +25,8 @@ class Studio:
 
     Attributes:
         workflows: drafts, problems, versions.
-        executions: runs.
+        starts: new runs.
+        executions: runs that were started.
         catalog: node kinds, templates, the model.
     """
 
@@ -37,7 +39,8 @@ class Studio:
         self._rate_limit = rate_limit
         self._schema_seen = False
         self.workflows = Workflows(database, kinds)
-        self.executions = Executions(database, hub, engine, kinds, rate_limit)
+        self.starts = Starts(database, engine, kinds, rate_limit)
+        self.executions = Executions(database, hub, engine, kinds)
         self.catalog = Catalog(kinds, model)
 
     async def health(self) -> HealthView:

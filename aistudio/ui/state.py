@@ -140,7 +140,7 @@ class StudioState(rx.State):
     async def run(self, payload: Message) -> AsyncIterator[Any]:
         """Start a run of the saved draft and watch it."""
         try:
-            execution_id = await current().executions.start(
+            execution_id = await current().starts.execute(
                 self._actor(), str(payload["workflow_id"]), idempotency_key=str(payload["key"])
             )
         except StudioError as error:

@@ -51,7 +51,7 @@ class Serving:
     async def _fill(self, studio: Studio) -> None:
         workflow = await studio.workflows.create(LOCAL, runnable())
         await studio.workflows.publish(LOCAL, workflow["id"])
-        execution_id = await studio.executions.start(LOCAL, workflow["id"])
+        execution_id = await studio.starts.execute(LOCAL, workflow["id"])
         async for _ in studio.executions.watch(LOCAL, execution_id):
             pass
         self.ids = {

@@ -280,3 +280,29 @@ def test_the_order_of_the_edges_and_doubled_edges_decide_nothing(
     first, second = play(workflow, choices), play(shuffled, choices)
     assert [one.ready for one in first.steps] == [one.ready for one in second.steps]
     assert [set(one.skipped) for one in first.steps] == [set(one.skipped) for one in second.steps]
+
+
+def test_what_is_kept_has_settled_before_the_start() -> None:
+    nodes = [trigger(), agent("a"), agent("b"), agent("c"), agent("d"), agent("lone")]
+    edges = [edge("start", "a"), edge("a", "b"), edge("a", "c"), edge("b", "d"), edge("c", "d")]
+    run = scheduler(graph(nodes, edges))
+    assert run.start({"start": ["out"], "a": ["out"], "c": ["out"], "lone": []}) == step("b")
+    assert run.settle("b", ["out"]) == step("d")
+    assert run.settle("d", ["out"]) == step(done=True)
+
+
+def test_a_kept_skip_travels_on_as_it_did() -> None:
+    nodes = [trigger(), decision("which"), agent("no"), agent("then"), agent("yes")]
+    edges = [
+        edge("start", "which"),
+        edge("which", "no", "no"),
+        edge("no", "then"),
+        edge("which", "yes", "yes"),
+    ]
+    run = scheduler(graph(nodes, edges))
+    assert run.start({"start": ["out"], "which": ["yes"], "no": [], "then": []}) == step("yes")
+
+
+def test_when_everything_is_kept_nothing_is_left() -> None:
+    run = scheduler(chain(trigger(), agent("a")))
+    assert run.start({"start": ["out"], "a": ["out"]}) == step(done=True)

@@ -129,23 +129,23 @@ async def test_only_an_accepted_start_counts(opened: Open, storage: dict[str, An
 async def test_the_sentence_says_when_it_goes_on(opened: Open, storage: dict[str, Any], clock: Clock) -> None:
     studio = await opened(rate_limit_execute_per_minute=1, rate_limit_execute_per_day=2, **storage)
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    await studio.executions.start(LOCAL, workflow_id)
+    await studio.starts.execute(LOCAL, workflow_id)
     clock.now += 36.7
-    error = await refusal(studio.executions.start(LOCAL, workflow_id))
+    error = await refusal(studio.starts.execute(LOCAL, workflow_id))
     assert error.message == (
         "You have started 1 run within a minute, which is the limit here. The next can start in 24 s."
     )
     clock.now += 60
-    await studio.executions.start(LOCAL, workflow_id)
+    await studio.starts.execute(LOCAL, workflow_id)
     # Both are used up now; the day is what one has to wait for.
     for passed, rest in ((0, "23 h 59 min"), (3600, "22 h 59 min"), (22 * 3600 + 3480, "1 min")):
         clock.now += passed
-        error = await refusal(studio.executions.start(LOCAL, workflow_id))
+        error = await refusal(studio.starts.execute(LOCAL, workflow_id))
         sentence = f"Daily limit of 2 runs reached. The next can start at 08:01 UTC (in {rest})."
         assert error.message == sentence
     assert error.details["window"] == "day"
     clock.now += error.details["retry_after_seconds"]
-    assert await studio.executions.start(LOCAL, workflow_id)
+    assert await studio.starts.execute(LOCAL, workflow_id)
 
 
 async def test_of_many_starts_at_once_no_more_are_accepted_than_may(
@@ -155,7 +155,7 @@ async def test_of_many_starts_at_once_no_more_are_accepted_than_may(
     limits = {"rate_limit_execute_per_minute": 7, "rate_limit_execute_per_day": 5, **storage}
     studios = [await opened(**limits) for _ in range(2 if storage else 1)]
     workflow_id = (await studios[0].workflows.create(LOCAL, runnable()))["id"]
-    asked = [studio.executions.start(LOCAL, workflow_id) for studio in studios for _ in range(12)]
+    asked = [studio.starts.execute(LOCAL, workflow_id) for studio in studios for _ in range(12)]
     answers = await asyncio.gather(*(answer(start) for start in asked))
     accepted = {found for found in answers if found != "rate_limited"}
     assert len(accepted) == 5
@@ -168,13 +168,13 @@ async def test_what_the_day_refuses_is_not_taken_from_the_minute(
 ) -> None:
     studio = await opened(rate_limit_execute_per_minute=5, rate_limit_execute_per_day=5, **storage)
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    await studio.executions.start(LOCAL, workflow_id)
+    await studio.starts.execute(LOCAL, workflow_id)
     clock.now += 24 * 3600 - 10
-    answers = await asyncio.gather(*(answer(studio.executions.start(LOCAL, workflow_id)) for _ in range(9)))
+    answers = await asyncio.gather(*(answer(studio.starts.execute(LOCAL, workflow_id)) for _ in range(9)))
     assert answers.count("rate_limited") == 5
     clock.now += 11
-    assert await studio.executions.start(LOCAL, workflow_id)
-    assert (await refusal(studio.executions.start(LOCAL, workflow_id))).code == "rate_limited"
+    assert await studio.starts.execute(LOCAL, workflow_id)
+    assert (await refusal(studio.starts.execute(LOCAL, workflow_id))).code == "rate_limited"
 
 
 async def test_starts_at_once_with_one_key_count_once(opened: Open, storage: dict[str, Any]) -> None:
@@ -199,26 +199,26 @@ async def test_a_start_that_could_not_be_written_is_not_counted(
     with monkeypatch.context() as patched:
         patched.setattr(executions.events, "append", fail)
         for _ in range(3):
-            assert (await refusal(studio.executions.start(LOCAL, workflow_id))).code == "unavailable"
-    assert await studio.executions.start(LOCAL, workflow_id)
+            assert (await refusal(studio.starts.execute(LOCAL, workflow_id))).code == "unavailable"
+    assert await studio.starts.execute(LOCAL, workflow_id)
 
 
 async def test_without_a_limit_nobody_counts(opened: Open) -> None:
     """Not even a Redis that is away is in the way, though health tells of it."""
     studio = await opened(redis_url=SecretStr("redis://127.0.0.1:1"))
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    assert len({await studio.executions.start(LOCAL, workflow_id) for _ in range(12)}) == 12
+    assert len({await studio.starts.execute(LOCAL, workflow_id) for _ in range(12)}) == 12
     assert "Redis" in (await studio.health())["checks"]["redis"]
 
 
 async def test_redis_stops_and_returns(opened: Open, redis: RedisServer) -> None:
     studio = await opened(rate_limit_execute_per_minute=1, redis_url=SecretStr(redis.url))
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    first = await studio.executions.start(LOCAL, workflow_id, idempotency_key="first")
+    first = await studio.starts.execute(LOCAL, workflow_id, idempotency_key="first")
     assert (await studio.health())["checks"]["redis"] == "ok"
 
     redis.stop()
-    error = await refusal(studio.executions.start(OTHER, workflow_id))
+    error = await refusal(studio.starts.execute(OTHER, workflow_id))
     assert (error.status, error.code, error.details) == (503, "unavailable", {"server": "redis"})
     assert "Redis" in error.message
     health = await studio.health()
@@ -226,27 +226,27 @@ async def test_redis_stops_and_returns(opened: Open, redis: RedisServer) -> None
     assert "Redis" in health["checks"].pop("redis")
     assert set(health["checks"].values()) == {"ok"}
     # What needs no counting works.
-    assert await studio.executions.start(LOCAL, workflow_id, idempotency_key="first") == first
+    assert await studio.starts.execute(LOCAL, workflow_id, idempotency_key="first") == first
     assert await runs(studio) == {first}
 
     await asyncio.to_thread(redis.start)
-    assert await studio.executions.start(OTHER, workflow_id)
+    assert await studio.starts.execute(OTHER, workflow_id)
     assert (await studio.health())["status"] == "ok"
 
 
 async def test_redis_that_hangs_keeps_nobody_waiting(opened: Open, redis: RedisServer) -> None:
     studio = await opened(rate_limit_execute_per_minute=1, redis_url=SecretStr(redis.url))
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    await studio.executions.start(OTHER, workflow_id)
+    await studio.starts.execute(OTHER, workflow_id)
     redis.hang()
     began = time.monotonic()
     answers = await asyncio.gather(
-        studio.health(), *(answer(studio.executions.start(LOCAL, workflow_id)) for _ in range(5))
+        studio.health(), *(answer(studio.starts.execute(LOCAL, workflow_id)) for _ in range(5))
     )
     took = time.monotonic() - began
     redis.wake()
     assert "Redis" in answers[0]["checks"]["redis"]
     assert answers[1:] == ["unavailable"] * 5
     assert took < 6
-    assert await studio.executions.start(LOCAL, workflow_id)
-    assert (await refusal(studio.executions.start(LOCAL, workflow_id))).code == "rate_limited"
+    assert await studio.starts.execute(LOCAL, workflow_id)
+    assert (await refusal(studio.starts.execute(LOCAL, workflow_id))).code == "rate_limited"

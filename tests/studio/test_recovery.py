@@ -50,7 +50,7 @@ def send(pid: int | None, number: signal.Signals) -> None:
 
 async def refused(studio: Studio, workflow_id: str) -> StudioError:
     with pytest.raises(StudioError) as caught:
-        await studio.executions.start(LOCAL, workflow_id)
+        await studio.starts.execute(LOCAL, workflow_id)
     assert (caught.value.status, caught.value.code) == (503, "unavailable")
     return caught.value
 
@@ -74,12 +74,12 @@ async def test_postgresql_stops_and_returns(studio: Studio, postgres: Postgres) 
     edited = await studio.workflows.edit(LOCAL, workflow_id, 1, {"name": "typed meanwhile"})
     assert edited == {"revision": 2, "problems": []}
     assert (await studio.health())["status"] == "ok"
-    assert await studio.executions.start(LOCAL, workflow_id)
+    assert await studio.starts.execute(LOCAL, workflow_id)
 
 
 async def test_temporal_stops_and_returns(studio: Studio, temporal: Temporal) -> None:
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    first = await studio.executions.start(LOCAL, workflow_id)
+    first = await studio.starts.execute(LOCAL, workflow_id)
     temporal.stop()
     assert "Temporal" in (await refused(studio, workflow_id)).message
     assert [item["id"] for item in (await studio.executions.list(LOCAL))["items"]] == [first]
@@ -89,7 +89,7 @@ async def test_temporal_stops_and_returns(studio: Studio, temporal: Temporal) ->
     async with asyncio.timeout(15):
         while (await studio.health())["status"] != "ok":  # noqa: ASYNC110 - nobody tells when it is back
             await asyncio.sleep(0.1)
-    assert await studio.executions.start(LOCAL, workflow_id)
+    assert await studio.starts.execute(LOCAL, workflow_id)
 
 
 async def test_health_does_not_wait_for_servers_that_hang(
@@ -130,7 +130,7 @@ async def test_a_studio_opens_before_its_servers(postgres: Postgres, temporal: T
                 await asyncio.sleep(0.1)
         await studio.require_schema()
         workflow = await studio.workflows.create(LOCAL, runnable())
-        assert await studio.executions.start(LOCAL, workflow["id"])
+        assert await studio.starts.execute(LOCAL, workflow["id"])
 
 
 async def test_a_database_without_the_schema(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def test_an_edit_may_not_make_a_draft_too_large(studio: Studio) -> None:
 async def test_what_belongs_to_somebody_else_is_not_there(studio: Studio) -> None:
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
     await studio.workflows.publish(LOCAL, workflow_id)
-    execution_id = await studio.executions.start(LOCAL, workflow_id, idempotency_key="k")
+    execution_id = await studio.starts.execute(LOCAL, workflow_id, idempotency_key="k")
     workflows, executions = studio.workflows, studio.executions
     asked: list[Callable[[], Awaitable[Any]]] = [
         lambda: workflows.get(STRANGER, workflow_id),
@@ -77,7 +77,7 @@ async def test_what_belongs_to_somebody_else_is_not_there(studio: Studio) -> Non
         lambda: workflows.validate(STRANGER, workflow_id),
         lambda: workflows.publish(STRANGER, workflow_id),
         lambda: workflows.versions(STRANGER, workflow_id),
-        lambda: executions.start(STRANGER, workflow_id, idempotency_key="k"),
+        lambda: studio.starts.execute(STRANGER, workflow_id, idempotency_key="k"),
         lambda: executions.get(STRANGER, execution_id),
         lambda: executions.summary(STRANGER, execution_id),
         lambda: executions.events(STRANGER, execution_id),
@@ -104,7 +104,7 @@ async def test_a_run_temporal_did_not_take_is_accepted_all_the_same(
 
     monkeypatch.setattr(studio.executions._engine, "start", refuse)
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    execution_id = await studio.executions.start(LOCAL, workflow_id)
+    execution_id = await studio.starts.execute(LOCAL, workflow_id)
     assert (await studio.executions.get(LOCAL, execution_id))["status"] == "pending"
 
 
