@@ -17,11 +17,14 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from aistudio.engine import workflow
+from aistudio.engine.routes import run_task
 from aistudio.engine.workflow import ExecutionWorkflow
+from aistudio.graph.definition import Workflow
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.nodes.context import NodeContext
-from tests.engine.runs import ASK, Studio, asking, graph
+from aistudio.store import executions
+from tests.engine.runs import ASK, OWNER, Studio, asking, graph
 from tests.support.supervised import ROOT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,6 +107,27 @@ async def waited(studio: Studio) -> str:
     return execution_id
 
 
+async def heard(studio: Studio) -> str:
+    """The worker hears of the cancel before Temporal does."""
+    studio.acts["a"] = [hang]
+    execution_id = await studio.start(graph("t>a", "a>b"))
+    await studio.until(execution_id, EventType.NODE_STARTED, "a")
+    await executions.request_cancel(studio.database, OWNER, execution_id)
+    await studio.until(execution_id, EventType.EXECUTION_CANCELLED)
+    await studio.engine.cancel(execution_id)
+    return execution_id
+
+
+async def kept(studio: Studio) -> str:
+    """A re-run: some nodes have settled before the start, one of them by being skipped."""
+    raw = graph("t>a", "a>f", "f.left>b", "f.right>c", "c>d", "b>e")
+    execution_id = await studio.write(raw)
+    ports = {"t": ["out"], "a": ["out"], "f": ["left"], "c": [], "d": []}
+    task = run_task(execution_id, Workflow.model_validate(raw), studio.tools.specs, ports)
+    await studio.engine.start(execution_id, task)
+    return execution_id
+
+
 RUNS: dict[str, Callable[[Studio], Awaitable[str]]] = {
     "completed": completed,
     "failed": failed,
@@ -113,6 +137,8 @@ RUNS: dict[str, Callable[[Studio], Awaitable[str]]] = {
     "skipped": skipped,
     "wide": wide,
     "waited": waited,
+    "heard": heard,
+    "kept": kept,
 }
 
 
@@ -145,8 +171,8 @@ async def test_a_recorded_history_replays(name: str) -> None:
 async def test_other_decisions_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     real = workflow.Scheduler.start
 
-    def turned(self: workflow.Scheduler) -> workflow.Step:
-        step = real(self)
+    def turned(self: workflow.Scheduler, kept: dict[str, list[str]]) -> workflow.Step:
+        step = real(self, kept)
         return workflow.Step(ready=step.ready[::-1], skipped=(), done=step.done)
 
     monkeypatch.setattr(workflow.Scheduler, "start", turned)
