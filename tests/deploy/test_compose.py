@@ -155,35 +155,6 @@ async def test_too_much_is_refused_in_the_words_of_the_api(deployment: Deploymen
         assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
 
 
-async def test_whoever_sends_slowly_keeps_nobody_waiting(deployment: Deployment) -> None:
-    megabytes = 4 * 2**20
-    head = f"POST /api/workflows HTTP/1.1\r\nHost: x\r\nContent-Length: {megabytes}\r\n\r\n".encode()
-    with ExitStack() as slow:
-        # Together more than /tmp of nginx holds.
-        for _ in range(20):
-            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
-            connection.sendall(head + b" " * (megabytes - 1))
-        made = deployment.post("/api/workflows", {"graph": {"name": "x" * 2**20}})
-        assert made.status_code == 201
-        for _ in range(12):
-            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
-            connection.sendall(head)
-
-        def refusal() -> httpx.Response | None:
-            answer = deployment.post("/api/workflows", {"graph": {}})
-            return answer if answer.status_code == 429 else None
-
-        refused = until(refusal, 10, "refusal of one request too many at once")
-        assert refused.json()["code"] == "rate_limited"
-        assert refused.headers["retry-after"] == "1"
-        assert deployment.get("/api/workflows").status_code == 200
-    until(
-        lambda: deployment.post("/api/workflows", {"graph": {}}).status_code == 201,
-        10,
-        "room after they left",
-    )
-
-
 async def test_a_visitor_watches_the_pipeline_complete(deployment: Deployment, page: Page) -> None:
     pushed: list[str] = []
     page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: pushed.append(str(frame))))
@@ -212,6 +183,35 @@ async def test_text_arrives_while_it_is_written(deployment: Deployment) -> None:
     assert len(arrivals) > 20
     assert arrivals[-1] - arrivals[0] > 1
     assert len({round(arrival, 1) for arrival in arrivals}) > 10
+
+
+async def test_whoever_sends_slowly_keeps_nobody_waiting(deployment: Deployment) -> None:
+    megabytes = 4 * 2**20
+    head = f"POST /api/workflows HTTP/1.1\r\nHost: x\r\nContent-Length: {megabytes}\r\n\r\n".encode()
+    with ExitStack() as slow:
+        # Together more than /tmp of nginx holds.
+        for _ in range(20):
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
+            connection.sendall(head + b" " * (megabytes - 1))
+        made = deployment.post("/api/workflows", {"graph": {"name": "x" * 2**20}})
+        assert made.status_code == 201
+        for _ in range(12):
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
+            connection.sendall(head)
+
+        def refusal() -> httpx.Response | None:
+            answer = deployment.post("/api/workflows", {"graph": {}})
+            return answer if answer.status_code == 429 else None
+
+        refused = until(refusal, 10, "refusal of one request too many at once")
+        assert refused.json()["code"] == "rate_limited"
+        assert refused.headers["retry-after"] == "1"
+        assert deployment.get("/api/workflows").status_code == 200
+    until(
+        lambda: deployment.post("/api/workflows", {"graph": {}}).status_code == 201,
+        10,
+        "room after they left",
+    )
 
 
 async def test_the_eleventh_run_in_a_minute_is_refused_at_both_doors(
