@@ -69,14 +69,24 @@ def offline_banner() -> rx.Component:
     )
 
 
-def missing() -> rx.Component:
-    """No such workflow, and ways on."""
+def note_page(heading: str, text: str) -> rx.Component:
+    """What is not there, why that may be, and a way on."""
     return rx.el.main(
-        rx.el.h1("This workflow is not here"),
-        rx.el.p("It was deleted, or the address is not quite right.", class_name="muted"),
+        rx.el.h1(heading),
+        rx.el.p(text, class_name="muted"),
         rx.el.a("Open your latest workflow", href="/", class_name="button is-primary"),
         class_name="note-page",
     )
+
+
+def missing() -> rx.Component:
+    """No such workflow."""
+    return note_page("This workflow is not here", "It was deleted, or the address is not quite right.")
+
+
+def not_found() -> rx.Component:
+    """No such page."""
+    return note_page("This page is not here", "The address is not quite right.")
 
 
 def workflow_page(catalog: Catalog) -> rx.Component:
@@ -146,3 +156,4 @@ def add_pages(app: rx.App, catalog: Catalog) -> None:
     app.add_page(home_page, route="/", title="AI Studio", on_load=StudioState.open_home)
     workflow = partial(workflow_page, catalog)
     app.add_page(workflow, route="/w/[workflow_id]", title="AI Studio", on_load=StudioState.greet)
+    app.add_page(not_found, route="404", title="AI Studio")

@@ -1,5 +1,6 @@
 """A deployment as the runbook makes it, on a real Docker engine."""
 
+import os
 import re
 import textwrap
 import time
@@ -19,7 +20,9 @@ __all__ = ["browser", "page"]
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose"
-PROJECT = "aistudio"
+# Containers, volumes and images of its own: the engine may be somebody's, who runs a studio on it.
+PROJECT = f"aistudio-test-{os.getpid()}"
+RUNTIME, WEB = f"{PROJECT}/runtime:local", f"{PROJECT}/web:local"
 T = TypeVar("T")
 
 # What the runbook's `up` may take once the images are there.
@@ -113,6 +116,11 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Docker engine; its absence is a failure, not a skip."""
     started = Engine(tmp_path_factory.mktemp("engine"))
     started.start()
+    # What stands in the environment outranks .env: neither a key that costs money nor another limit may.
+    example = (COMPOSE / ".env.example").read_text()
+    for name in re.findall(r"^(\w+)=", example, re.MULTILINE):
+        started.environment.pop(name, None)
+    started.environment["COMPOSE_PROJECT_NAME"] = PROJECT
     yield started
     started.stop()
 
@@ -142,10 +150,10 @@ def deployment(
     engine.run(["bash", "-euc", enter], cwd=checkout)
     made.shell(passwords)
     settings = (made.directory / ".env").read_text()
-    for name, value in {"WEB_BIND": "127.0.0.1", "WEB_PORT": str(made.port)}.items():
+    changes = {"WEB_BIND": "127.0.0.1", "WEB_PORT": str(made.port), "AISTUDIO_IMAGE_PREFIX": PROJECT}
+    for name, value in changes.items():
         settings = re.sub(rf"^{name}=.*$", f"{name}={value}", settings, flags=re.M)
     (made.directory / ".env").write_text(settings)
-    made.shell("docker compose down --volumes --timeout 5")
     made.shell("docker compose build", timeout=1200)
     begun = time.monotonic()
     try:
@@ -156,6 +164,7 @@ def deployment(
         Path("test-results").mkdir(exist_ok=True)
         Path("test-results/deploy.log").write_text(made.logs())
         made.shell("docker compose down --volumes --timeout 5")
+        engine.docker("image", "rm", RUNTIME, WEB)
 
 
 def overlay_working_tree(engine: Engine, checkout: Path) -> None:

@@ -55,6 +55,11 @@ class Engine:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
+    def own(self) -> bool:
+        """Whether it was started here, so that nobody else uses it."""
+        return self._daemon is not None
+
+    @property
     def log(self) -> Path:
         """What the daemon said."""
         return self._directory / "dockerd.log"

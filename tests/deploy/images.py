@@ -39,6 +39,10 @@ def provide(engine: Engine, directory: Path) -> dict[str, str]:
         for image in images:
             engine.docker("pull", "-q", image, timeout=PULL_SECONDS)
         return dict.fromkeys(images, "real")
+    assert engine.own, (
+        "The engine that runs here reaches no registry, and stand-ins would take the place of real images "
+        "in it. Stop it, and the tests start one of their own."
+    )
     _build(engine, images, directory)
     return dict.fromkeys(images, "stand-in")
 

