@@ -35,3 +35,8 @@ async def get_liveness(studio: CurrentStudio) -> Json:
     """Answers once the database's schema has been seen up to date, whatever fails later."""
     await studio.require_schema()
     return Json({"status": "ok"})
+
+
+# Monitors often ask for no more than the status.
+router.add_api_route("/health", get_health, methods=["HEAD"], include_in_schema=False)
+router.add_api_route("/health/live", get_liveness, methods=["HEAD"], include_in_schema=False)

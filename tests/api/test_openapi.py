@@ -97,4 +97,4 @@ def test_openapi_is_true(serving: Serving) -> None:
                 # Nothing can be wrong about an operation that takes nothing.
                 with suppress(*([Unsatisfiable] if mode is GenerationMode.NEGATIVE else [])):
                     check()
-    assert len(operations) == 21
+    assert len(operations) == 22

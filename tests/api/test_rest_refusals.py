@@ -258,3 +258,9 @@ async def test_the_documentation_needs_nothing_from_elsewhere(client: httpx2.Asy
             assert '"null"' not in json.dumps(operation.get("parameters", []))
             for status, answer in operation["responses"].items():
                 assert status == "204" or answer["content"], "an answer without a schema promises nothing"
+
+
+async def test_a_monitor_may_ask_for_the_status_alone(server: httpx2.AsyncClient) -> None:
+    for path in ("/api/health", "/api/health/live"):
+        answer = await server.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
