@@ -86,7 +86,7 @@ async def runs(studio: Studio) -> set[str]:
 
 async def test_only_an_accepted_start_counts(opened: Open, storage: dict[str, Any], clock: Clock) -> None:
     studio = await opened(rate_limit_execute_per_minute=2, **storage)
-    start = studio.executions.start
+    start = studio.starts.execute
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
     broken_id = (await studio.workflows.create(LOCAL, broken()))["id"]
 
@@ -180,7 +180,7 @@ async def test_what_the_day_refuses_is_not_taken_from_the_minute(
 async def test_starts_at_once_with_one_key_count_once(opened: Open, storage: dict[str, Any]) -> None:
     studio = await opened(rate_limit_execute_per_minute=2, **storage)
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
-    start = studio.executions.start
+    start = studio.starts.execute
     same = await asyncio.gather(*(start(LOCAL, workflow_id, idempotency_key="k") for _ in range(8)))
     assert len(set(same)) == 1
     assert await start(LOCAL, workflow_id) not in same

@@ -102,7 +102,7 @@ async def test_a_run_temporal_did_not_take_is_accepted_all_the_same(
     async def refuse(*_: Any) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(studio.executions._engine, "start", refuse)
+    monkeypatch.setattr(studio.starts._engine, "start", refuse)
     workflow_id = (await studio.workflows.create(LOCAL, runnable()))["id"]
     execution_id = await studio.starts.execute(LOCAL, workflow_id)
     assert (await studio.executions.get(LOCAL, execution_id))["status"] == "pending"
