@@ -96,9 +96,11 @@ async def test_health_does_not_wait_for_servers_that_hang(
     studio: Studio, postgres: Postgres, temporal: Temporal
 ) -> None:
     assert (await studio.health())["status"] == "ok"
-    send(postgres.pid, signal.SIGSTOP)
-    send(temporal.pid, signal.SIGSTOP)
     try:
+        for pid in (postgres.pid, temporal.pid):
+            send(pid, signal.SIGSTOP)
+            while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+                await asyncio.sleep(0.01)
         began = time.monotonic()
         health = await studio.health()
         assert time.monotonic() - began < 4
