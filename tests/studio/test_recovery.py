@@ -99,7 +99,7 @@ async def test_health_does_not_wait_for_servers_that_hang(
     try:
         for pid in (postgres.pid, temporal.pid):
             send(pid, signal.SIGSTOP)
-            while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            while psutil.Process(pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         began = time.monotonic()
         health = await studio.health()
