@@ -1,104 +1,78 @@
-"""`make bench`: measures the product from outside, prints a table and writes benchmarks/results/*.json."""
+"""`make bench`: measures the product from outside, prints a table and writes benchmarks/results/*.json.
 
+`make bench ARGS=--long` also watches the memory over 2,000 runs, which takes minutes.
+"""
+
+import argparse
 import asyncio
 import json
 import os
 import platform
-import statistics
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 
-from benchmarks import baseline, product
-from tests.support.studio_client import Serving
+from benchmarks import product
+from benchmarks.measures import Result, everything
 from tests.support.supervised import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-CHAINS = {3: 15, 10: 10, 50: 5}
-WARM_STARTS = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """One line of the table; milliseconds.
-
-    Attributes:
-        name: what was measured.
-        milliseconds: the median, or the percentile that the name says.
-        runs: how many measurements it is made of.
-        baseline: Temporal alone for as many empty activities, in the same minute on the same server.
-        ratio: milliseconds / baseline: compare this across machines, not the milliseconds.
-    """
-
-    name: str
-    milliseconds: float
-    runs: int
-    baseline: float | None = None
-    ratio: float | None = None
 
 
 def main() -> None:
-    """Measure everything."""
-    results = measure()
-    for line in [("", "ms", "runs", "baseline", "ratio"), *map(_row, results)]:
-        print(f"{line[0]:<34}{line[1]:>10}{line[2]:>6}{line[3]:>10}{line[4]:>8}")
+    """Measure everything, telling each result as it comes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast AI Studio is.")
+    parser.add_argument("--long", action="store_true", help="also watch the memory over 2,000 runs")
+    long = parser.parse_args().long
+    begun, load = datetime.now(UTC), os.getloadavg()[0]
+    results = asyncio.run(_measure(long))
     RESULTS.mkdir(parents=True, exist_ok=True)
-    now = datetime.now(UTC)
-    file = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"
+    file = RESULTS / f"{begun:%Y%m%dT%H%M%SZ}.json"
     report = {
-        "at": now.isoformat(timespec="seconds"),
+        "at": begun.isoformat(timespec="seconds"),
         "commit": _commit(),
         "machine": {
             "cpus": os.cpu_count(),
             "system": platform.platform(),
             "python": platform.python_version(),
         },
-        "load": os.getloadavg()[0],
-        "results": [asdict(result) for result in results],
+        # How busy the machine was with other things before, and with everything after.
+        "load": [load, os.getloadavg()[0]],
+        "results": [asdict(result) | {"ratio": result.ratio, "met": result.met} for result in results],
     }
     file.write_text(json.dumps(report, indent=2) + "\n")
     print(f"\n{file.relative_to(ROOT)}")
 
 
-def measure() -> list[Result]:
-    """Every result, in the order of the table."""
-    with product.checkout() as root, product.endpoint() as env:
-        cold = product.starts(root, 1)
-        warm = product.starts(root, WARM_STARTS)
-        results = [
-            Result(name="cold start (build, data)", milliseconds=cold[0], runs=1),
-            Result(name="warm start", milliseconds=statistics.median(warm), runs=len(warm)),
-        ]
-        with product.serving(root, env) as (running, _):
-            address = _temporal(running)
-            for length, runs in CHAINS.items():
-                ours = statistics.median(product.chains(running, length, runs))
-                bare = statistics.median(asyncio.run(baseline.chains(address, length, runs)))
-                name = f"execute to end, {length} agents"
-                results.append(
-                    Result(name=name, milliseconds=ours, runs=runs, baseline=bare, ratio=ours / bare)
-                )
-            latencies = sorted(product.token_latencies(running))
-    for percent in (50, 95):
-        milliseconds = latencies[len(latencies) * percent // 100]
-        name = f"token to SSE client, p{percent}"
-        results.append(Result(name=name, milliseconds=milliseconds, runs=len(latencies)))
+async def _measure(long: bool) -> list[Result]:
+    _tell("", "", "", "target", "", "runs", "baseline", "ratio")
+    results = []
+    with product.checkout() as root:
+        async for result in everything(root, long=long):
+            results.append(result)
+            _tell(
+                result.name,
+                _number(result.value),
+                result.unit,
+                _number(result.target),
+                {True: "met", False: "missed", None: ""}[result.met],
+                str(result.runs),
+                _number(result.baseline),
+                "" if result.ratio is None else f"{result.ratio:.2f}",
+            )
     return results
 
 
-def _row(result: Result) -> tuple[str, str, str, str, str]:
-    return (
-        result.name,
-        f"{result.milliseconds:.0f}",
-        str(result.runs),
-        "" if result.baseline is None else f"{result.baseline:.0f}",
-        "" if result.ratio is None else f"{result.ratio:.2f}",
-    )
+def _tell(
+    name: str, value: str, unit: str, target: str, met: str, runs: str, baseline: str, ratio: str
+) -> None:
+    print(f"{name:<46}{value:>8} {unit:<7}{target:>7} {met:<7}{runs:>5}{baseline:>10}{ratio:>7}", flush=True)
 
 
-def _temporal(running: Serving) -> str:
-    command = running.find("temporal").cmdline()
-    return f"127.0.0.1:{command[command.index('--port') + 1]}"
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}"
 
 
 def _commit() -> str:

@@ -1,7 +1,10 @@
-"""What Temporal alone takes on the same server: a workflow of empty activities, one after the other."""
+"""What Temporal alone takes on the same server: workflows of empty activities in the shape of our graphs."""
 
+import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity, workflow
@@ -17,23 +20,54 @@ async def nothing() -> None:
 
 
 @workflow.defn
-class Chain:
-    """`length` empty activities in a row."""
+class Layers:
+    """Empty activities: those of a layer together, one layer after the other."""
 
     @workflow.run
-    async def run(self, length: int) -> None:
+    async def run(self, layers: list[int]) -> None:
         """Run them."""
-        for _ in range(length):
-            await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=10))
+        for width in layers:
+            activities = [
+                workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=60))
+                for _ in range(width)
+            ]
+            await asyncio.gather(*activities)
 
 
-async def chains(address: str, length: int, runs: int) -> list[float]:
-    """Milliseconds of every run, after one that does not count."""
+class Baseline:
+    """A worker of its own beside the product's, on the product's Temporal server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def run(self, layers: list[int]) -> float:
+        """Milliseconds of one workflow."""
+        begun = time.perf_counter()
+        await self._client.execute_workflow(Layers.run, layers, id=str(uuid.uuid4()), task_queue=QUEUE)
+        return (time.perf_counter() - begun) * 1000
+
+    async def rate(self, layers: list[int], runs: int, at_once: int) -> float:
+        """Workflows per second, so many at once."""
+        turns = asyncio.Semaphore(at_once)
+
+        async def one() -> None:
+            async with turns:
+                await self.run(layers)
+
+        begun = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(runs)))
+        return runs / (time.perf_counter() - begun)
+
+    async def history_length(self, run: str) -> int:
+        """How many events Temporal keeps of a run of the product."""
+        return (await self._client.get_workflow_handle(run).describe()).history_length
+
+
+@asynccontextmanager
+async def beside(address: str) -> AsyncIterator[Baseline]:
+    """The baseline on the Temporal server at this address, warmed up."""
     client = await Client.connect(address)
-    taken = []
-    async with Worker(client, task_queue=QUEUE, workflows=[Chain], activities=[nothing]):
-        for _ in range(runs + 1):
-            begun = time.perf_counter()
-            await client.execute_workflow(Chain.run, length, id=str(uuid.uuid4()), task_queue=QUEUE)
-            taken.append((time.perf_counter() - begun) * 1000)
-    return taken[1:]
+    async with Worker(client, task_queue=QUEUE, workflows=[Layers], activities=[nothing]):
+        baseline = Baseline(client)
+        await baseline.run([1, 2, 1])
+        yield baseline

@@ -1,13 +1,16 @@
 """A model endpoint that costs no time: `python -m benchmarks.endpoint` prints its base URL.
 
-It answers `ok` at once; to a system prompt that contains STREAM it sends STAMPS tokens, INTERVAL apart, each
-the moment it was sent: nanoseconds of the clock that every process of this machine shares.
+It answers `ok` at once, and to a system prompt that contains SLOW after SLOW_SECONDS. To one that contains
+STREAM it sends STAMPS tokens, INTERVAL_SECONDS apart, each the moment it was sent: nanoseconds of the clock
+that every process of this machine shares.
 """
 
 import json
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+SLOW = "[[slow]]"
+SLOW_SECONDS = 3.0
 STREAM = "[[stamps]]"
 STAMPS = 300
 INTERVAL_SECONDS = 0.01
@@ -17,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
     """Chat completions, streamed."""
 
     protocol_version = "HTTP/1.1"
+    # Else the kernel holds small writes back for 40 ms, as no real endpoint lets it.
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         """Answer one request."""
@@ -25,7 +30,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if STREAM in request["messages"][0]["content"]:
+        prompt = request["messages"][0]["content"]
+        if SLOW in prompt:
+            time.sleep(SLOW_SECONDS)
+        if STREAM in prompt:
             for _ in range(STAMPS):
                 time.sleep(INTERVAL_SECONDS)
                 self._send({"content": f"{time.monotonic_ns()} "})
@@ -55,10 +63,16 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
+class Server(ThreadingHTTPServer):
+    """Takes as many connections at once as a fan-out of fifty makes."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+
 def main() -> None:
     """Serve until killed."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     print(f"http://127.0.0.1:{server.server_port}/v1", flush=True)
     server.serve_forever()
 

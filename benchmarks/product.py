@@ -1,4 +1,4 @@
-"""What a person or a program waits for, measured from outside: starts, runs, streamed text."""
+"""What a person or a program waits for, measured from outside."""
 
 import json
 import subprocess
@@ -6,18 +6,27 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import pairwise
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
-from benchmarks.endpoint import STREAM
+from benchmarks.graphs import Graph
 from tests.support.studio_client import FINAL, Serving
 from tests.support.supervised import ROOT, copy_checkout
 
 START_SECONDS = 300
+# How often it is asked which runs have ended while many are under way.
+LOOK_SECONDS = 0.15
+# A run that takes longer than this never ends.
+PATIENCE = 300.0
+
+
+class RunFailed(Exception):
+    """A run of a benchmark did not complete."""
 
 
 @contextmanager
@@ -64,26 +73,60 @@ def starts(root: Path, runs: int) -> list[float]:
     return taken
 
 
-def chains(product: Serving, length: int, runs: int) -> list[float]:
-    """Milliseconds from execute to the terminal event for a trigger and `length` agents in a row.
-
-    One run before them does not count.
-    """
-    workflow = create(product, [agent(f"a{number}", "Say ok.") for number in range(length)])
-    taken = []
-    for _ in range(runs + 1):
-        begun = time.perf_counter()
-        for name, data, at in stream(product, product.execute(workflow, "go")):
-            if name == "event" and str(data["type"]).removeprefix("execution_") in FINAL:
-                if data["type"] != "execution_completed":
-                    raise RuntimeError(f"the run ended as {data}")
-                taken.append((at - begun) * 1000)
-    return taken[1:]
+def temporal(product: Serving) -> str:
+    """host:port of its Temporal server."""
+    command = product.find("temporal").cmdline()
+    return f"127.0.0.1:{command[command.index('--port') + 1]}"
 
 
-def token_latencies(product: Serving) -> list[float]:
-    """Milliseconds from the moment the endpoint sent a token until an SSE client had it."""
-    workflow = create(product, [agent("writer", STREAM)])
+def create(product: Serving, graph: Graph) -> str:
+    """A workflow of this graph; its id."""
+    return str(product.api.post("/workflows", json={"graph": graph}).raise_for_status().json()["id"])
+
+
+def run(product: Serving, workflow: str) -> tuple[float, str]:
+    """Milliseconds from the execute request until a watching client has the terminal event; the run's id."""
+    begun = time.perf_counter()
+    execution = product.execute(workflow, "go")
+    for name, data, at in stream(product, execution):
+        if name == "event" and str(data["type"]).removeprefix("execution_") in FINAL:
+            if data["type"] != "execution_completed":
+                raise RunFailed(f"the run ended as {data}")
+            return (at - begun) * 1000, execution
+    raise RunFailed("the stream ended before the run")
+
+
+def branch(product: Serving, workflow: str, last: str) -> float:
+    """Milliseconds from a run's start until its node `last` completed, by the events' own timestamps."""
+    _, execution = run(product, workflow)
+    events = product.events(execution)
+    ended = next(event for event in events if event["type"] == "node_completed" and event["node_id"] == last)
+    began = datetime.fromisoformat(events[0]["timestamp"])
+    return (datetime.fromisoformat(ended["timestamp"]) - began).total_seconds() * 1000
+
+
+def rate(product: Serving, workflow: str, runs: int, at_once: int) -> float:
+    """Runs per second while so many are under way; raises RunFailed when one does not complete."""
+    begun = time.perf_counter()
+    under_way: set[str] = set()
+    started = 0
+    while started < runs or under_way:
+        while started < runs and len(under_way) < at_once:
+            under_way.add(product.execute(workflow, "go"))
+            started += 1
+        time.sleep(LOOK_SECONDS)
+        for one in product.get(f"/executions?workflow_id={workflow}&limit={2 * at_once}")["items"]:
+            if one["status"] in FINAL:
+                if one["status"] != "completed":
+                    raise RunFailed(f"run {one['id']} ended as {one['status']}")
+                under_way.discard(one["id"])
+        if time.perf_counter() - begun > PATIENCE:
+            raise RunFailed(f"{len(under_way)} runs have not ended within {PATIENCE:.0f} s")
+    return runs / (time.perf_counter() - begun)
+
+
+def token_latencies(product: Serving, workflow: str) -> list[float]:
+    """Milliseconds from when the endpoint sent each token until an SSE client had it; see `graphs.writer`."""
     taken: list[float] = []
     rest = ""
     for name, data, at in stream(product, product.execute(workflow, "go")):
@@ -93,21 +136,15 @@ def token_latencies(product: Serving) -> list[float]:
     return taken
 
 
-def agent(identifier: str, prompt: str) -> dict[str, Any]:
-    """An agent node."""
-    return {"id": identifier, "kind": "ai_agent", "config": {"system_prompt": prompt}}
-
-
-def create(product: Serving, nodes: list[dict[str, Any]]) -> str:
-    """A workflow of a trigger and these nodes in a row; its id."""
-    chain = [{"id": "trigger", "kind": "trigger", "config": {"input": "go"}}, *nodes]
-    edges = [
-        {"id": f"e{number}", "source": source["id"], "target": target["id"]}
-        for number, (source, target) in enumerate(pairwise(chain))
-    ]
-    graph = {"schema": 1, "name": "Benchmark", "nodes": chain, "edges": edges}
-    answer = product.api.post("/workflows", json={"graph": graph}).raise_for_status()
-    return str(answer.json()["id"])
+def memory(product: Serving) -> dict[str, float]:
+    """MiB its processes hold, by program; what they share is counted once (PSS) where the system tells."""
+    held: dict[str, float] = {}
+    for process in product.processes():
+        with suppress(psutil.NoSuchProcess):
+            found = process.memory_full_info()
+            name = process.name()
+            held[name] = held.get(name, 0.0) + getattr(found, "pss", found.rss) / 2**20
+    return held
 
 
 def stream(product: Serving, execution: str) -> Iterator[tuple[str, Any, float]]:

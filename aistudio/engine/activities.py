@@ -183,9 +183,10 @@ async def heartbeats() -> AsyncIterator[None]:
     """Tell Temporal that this activity is alive, and so hear of cancels."""
 
     async def beat() -> None:
+        # What ends sooner than that tells so by ending: a call to Temporal less for every node.
         while True:
-            activity.heartbeat()
             await asyncio.sleep(HEARTBEAT_SECONDS)
+            activity.heartbeat()
 
     beating = asyncio.create_task(beat())
     try:

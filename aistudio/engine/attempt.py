@@ -46,6 +46,8 @@ LONGEST_BACKOFF = 30.0
 SHORTEST_RETRY_AFTER = 0.001
 LONGEST_RETRY_AFTER = 86_400.0
 
+UNTRIED = Attempts(last=0, failed=0, settled=False)
+
 Made = TypeVar("Made")
 
 
@@ -75,7 +77,9 @@ class NodeRun:
         Raises:
             ApplicationError: its `type` is the error's code or `STOPPED`; retryable when an attempt follows.
         """
-        before, given = await patiently(self._read)
+        # Most nodes are met for the first time: that an attempt 1 could be begun says all there is to know.
+        begun = self._new_to_temporal and await self._tell_start(1)
+        before = UNTRIED if begun else await patiently(self._attempts)
         if before.settled:
             return await self._settled()
         if self._node.pinned_output is not None:
@@ -89,8 +93,9 @@ class NodeRun:
             )
             return await self._fail(error, before.last)
         attempt = before.last + 1
-        if not await self._begin(attempt):
+        if not begun and not await self._begin(attempt):
             return await self._settled()
+        given = await patiently(self._inputs)
         started = time.monotonic()
         try:
             async with AsyncExitStack() as streams:
@@ -112,12 +117,10 @@ class NodeRun:
         Raises:
             ApplicationError: as `outcome` does.
         """
-        before, given = await patiently(self._read)
-        if before.settled:
-            return await self._settled()
         asked = await self._asked()
         if asked is None:
             raise stopped()
+        given = await patiently(self._inputs)
         decision = self._task.decision
         answer = None
         if decision is not None:
@@ -137,13 +140,18 @@ class NodeRun:
         except NodeError as error:
             return await self._fail(error, asked.attempt)
 
-    async def _read(self) -> tuple[Attempts, Inputs]:
-        node, specs = self._node, self._tools.specs
+    @property
+    def _new_to_temporal(self) -> bool:
+        return activity.info().attempt == 1 and self._node.pinned_output is None and self._kind.ask is None
+
+    async def _attempts(self) -> Attempts:
+        return await attempts.of(self._database, self._execution_id, self._node.id)
+
+    async def _inputs(self) -> Inputs:
         async with self._database.connect() as connection:
-            before = await attempts.of(connection, self._execution_id, node.id)
-            if before.settled or node.pinned_output is not None:
-                return before, Inputs()
-            return before, await inputs.read(connection, self._execution_id, self._snapshot, node.id, specs)
+            return await inputs.read(
+                connection, self._execution_id, self._snapshot, self._node.id, self._tools.specs
+            )
 
     def _pinned(self) -> NodeResult:
         """The pinned output, told as what makes such outputs tells it: a decision with its branch."""
@@ -155,6 +163,16 @@ class NodeRun:
 
     async def _begin(self, attempt: int) -> bool:
         """Tell that it starts; false when the node has settled meanwhile, on a worker thought lost."""
+        if await self._tell_start(attempt):
+            return True
+        # Nothing written: the node has settled, the run is stopping, or the connection broke after this was
+        # written.
+        now = await patiently(self._attempts)
+        if not now.settled and now.last < attempt:
+            raise stopped()
+        return not now.settled
+
+    async def _tell_start(self, attempt: int) -> bool:
         ready_at = datetime.fromisoformat(self._task.ready_at)
         if attempt > 1:
             ready_at = max(ready_at, activity.info().current_attempt_scheduled_time)
@@ -167,14 +185,7 @@ class NodeRun:
         written = await patiently(
             lambda: events.append(self._database, self._execution_id, [*self._skips(), started])
         )
-        if any(event.type is EventType.NODE_STARTED for event in written):
-            return True
-        # Nothing written: the node has settled, the run is stopping, or the connection broke after this was
-        # written.
-        now = await patiently(lambda: attempts.of(self._database, self._execution_id, self._node.id))
-        if not now.settled and now.last < attempt:
-            raise stopped()
-        return not now.settled
+        return any(event.type is EventType.NODE_STARTED for event in written)
 
     async def _ask(self, question: Question, attempt: int) -> NodeOutcome:
         expires_at = None

@@ -1,6 +1,7 @@
 """The way to PostgreSQL: one pool of connections per process."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeAlias
@@ -8,9 +9,12 @@ from weakref import WeakValueDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from aistudio.store.encoding import dumps
 from aistudio.store.errors import DatabaseUnavailable
@@ -62,11 +66,11 @@ class Database:
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_timeout=POOL_WAIT_SECONDS,
-            pool_pre_ping=True,
             # The connection used last has the statements prepared.
             pool_use_lifo=True,
             use_native_hstore=False,
         )
+        event.listen(self._engine.sync_engine, "checkout", _replace_dead)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
         self._repeatable = self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -133,6 +137,25 @@ async def writing_to(source: Source, row: str) -> AsyncIterator[AsyncConnection]
     else:
         async with source.turn(row), source.begin() as connection:
             yield connection
+
+
+def _replace_dead(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """Have the pool make a new connection in place of one that died while it lay there.
+
+    To a connection at rest PostgreSQL says nothing but good-bye: a look at the socket tells, and no use of a
+    connection costs a round trip for it.
+    """
+    driver = connection.driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    if record.info.setdefault("used", False) and (driver.closed or _readable(driver.fileno())):
+        raise DisconnectionError
+    record.info["used"] = True
+
+
+def _readable(socket: int) -> bool:
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager

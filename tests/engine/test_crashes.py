@@ -171,7 +171,11 @@ async def test_a_worker_thought_lost_that_was_faster_costs_no_second_call(
 
     monkeypatch.setattr(NodeRun, "_begin", outrun)
     async with working(await Client.connect(temporal_address), database) as studio:
-        found = await studio.run(graph("t>a", "a>b"))
+        execution_id = await studio.write(graph("t>a", "a>b"))
+        lost = events.NewEvent(type=EventType.NODE_STARTED, node_id="a", attempt=1)
+        await events.append(database, execution_id, [lost])
+        await studio.submit(execution_id)
+        found = await studio.end(execution_id)
         assert studio.acts.attempts == {"b": [1]}
     assert told(found)[-3:] == ["started b", "completed b", "execution_completed"]
 
