@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -21,6 +21,8 @@ KILLS = 15
 BEGINNINGS = 40.0
 BETWEEN_KILLS = (0.5, 3.5)
 LONGEST_DOWN = 1.5
+# How long after a return the worker that was left, with everything to do, may be taken for lost.
+WAKE = timedelta(seconds=15)
 CALM_AFTER = 180.0
 
 
@@ -137,7 +139,7 @@ def check(
         attempts = Attempts(name, events)
         assert calls[f"Node {name} of run {run.number}"] <= attempts.started, said
         for begun, left in attempts.lost:
-            in_flight_at = [kill for kill in storm.kills if kill[1] <= left and kill[2] >= begun]
+            in_flight_at = [kill for kill in storm.kills if kill[1] <= left and begun <= kill[2] + WAKE]
             assert in_flight_at, (
                 f"Nothing was killed while {name} was tried from {begun} to {left}. {said}, {storm.kills}"
             )
