@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,13 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from aistudio.engine import attempt as attempts
-from aistudio.engine.messages import NodeTask
-from aistudio.engine.reconciler import reconcile
+from aistudio.engine.client import RunState
+from aistudio.engine.messages import FinishTask, NodeTask
+from aistudio.engine.reconciler import LEFT_OVER, reconcile
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import Event, EventType
+from aistudio.graph.scheduler import Scheduler, Step
+from aistudio.nodes.context import NodeContext
 from aistudio.store import events
 from tests.engine.runs import Studio, graph, of, told
 
@@ -254,6 +258,44 @@ async def test_an_error_in_the_workflows_own_code_ends_the_run(
         "code": "internal",
         "message": "The engine failed (KeyError).",
     }
+
+
+async def test_an_error_in_the_workflows_own_code_in_the_middle_stops_what_runs(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Scheduler.settle
+
+    def broken(scheduler: Scheduler, node_id: str, live_ports: Collection[str]) -> Step:
+        if node_id == "2":
+            raise RuntimeError("oops")
+        return settle(scheduler, node_id, live_ports)
+
+    async def answer(context: NodeContext) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_STARTED, "a")
+        return {}
+
+    monkeypatch.setattr(Scheduler, "settle", broken)
+    studio.acts["a"], studio.acts["b"] = [sleep_for_ever], [answer]
+    execution_id = await studio.start(graph("t>a", "t>b"))
+    found = await studio.end(execution_id)
+    assert told(found)[-3:] == ["completed b", "cancelled a", "execution_failed"]
+    assert found[-1].payload["error"]["message"] == "The engine failed (RuntimeError)."
+    assert await studio.engine.describe(execution_id) is RunState.FAILED
+
+
+async def test_a_workflow_that_cannot_even_write_its_end_is_ended_by_the_reconciler(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> FinishTask:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("aistudio.engine.messages.FinishTask", broken)
+    execution_id = await studio.start(graph("t"))
+    assert told(await studio.end(execution_id))[-1] == "completed t"
+    assert await studio.engine.describe(execution_id) is RunState.FAILED
+    await reconcile(studio.engine, studio.database, studio.tools.specs, young=timedelta(0))
+    found = await studio.events(execution_id)
+    assert found[-1].payload["error"]["message"] == LEFT_OVER[RunState.FAILED]
 
 
 @pytest.mark.parametrize("function", ["complete_node", "finish"])
