@@ -85,7 +85,9 @@ class Acts:
 
 def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
     """The real kinds, and two that do as they are told: `step`, and `fork`, which chooses a branch."""
-    step = KindSpec(name="step", title="Step", summary="", icon="", group="Data", config=Config)
+    step = KindSpec(
+        name="step", title="Step", summary="", icon="", group="Data", config=Config, reads="ancestors"
+    )
     fork = KindSpec(
         name="fork",
         title="Fork",
@@ -95,6 +97,7 @@ def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
         config=Config,
         ports=(),
         ports_from=PortsFrom(field="branches"),
+        reads="predecessors",
         passes_output=False,
         port_key="branch",
     )
