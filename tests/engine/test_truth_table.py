@@ -28,8 +28,8 @@ in_module = pytest.mark.asyncio(loop_scope="module")
 KINDS_OF_ERROR = table("execution.md", "What goes wrong")
 OUTCOMES = table("execution.md", "The attempt ends")
 POLICIES = ("fail", "continue", "route")
-# Budgets are not looked at yet; nobody is waited for yet.
-UNTOLD = {ErrorCode.BUDGET_EXHAUSTED, ErrorCode.APPROVAL_TIMEOUT}
+# Budgets are not looked at yet.
+UNTOLD = {ErrorCode.BUDGET_EXHAUSTED}
 
 KEY = "sk-test-0123456789abcdef"
 SECRET = "what-nobody-may-see"
@@ -136,6 +136,9 @@ def causes(web: WebServer) -> dict[str, list[dict[str, Any] | Act]]:
             agent("[[text:{}]]", output_schema=schema)
         ],
         "an output is larger than 8 MiB": [{"text": "x" * (8 * 2**20)}],
+        "nobody decides in time, under on_timeout: fail": [
+            {"kind": "approval", "config": {"wait_seconds": 0.2, "on_timeout": "fail"}}
+        ],
         "an output is not JSON, or a config does not fit its kind": [
             {"x": float("nan")},
             {"kind": "ai_agent", "config": {"system_prompt": 7}},
