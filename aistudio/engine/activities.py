@@ -21,7 +21,8 @@ from aistudio.store.hub import Subscription
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 0.5
+# Each is a write for Temporal: when hundreds of nodes run, more of them would make it miss some.
+HEARTBEAT_SECONDS = 2.0
 # What nobody thought of is tried this often before it fails the run.
 UNFORESEEN_LIMIT = 5
 

@@ -132,13 +132,15 @@ class Engine:
         except WorkflowAlreadyStartedError:
             return
 
-    async def cancel(self, execution_id: str) -> None:
-        """Ask a run to stop; one that Temporal does not know or that ended needs no asking."""
+    async def cancel(self, execution_id: str) -> bool:
+        """Ask a run to stop; false when there is nobody to ask: Temporal does not know it, or it ended."""
         try:
             await self._ask(self._client.get_workflow_handle(execution_id).cancel())
         except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
 
     async def decide(self, execution_id: str, decision: Decision) -> bool:
         """Hand over what a human decided; false when the node does not wait for it any more.

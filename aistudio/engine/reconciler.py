@@ -9,6 +9,8 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pydantic import ValidationError
+
 from aistudio.engine.activities import TERMINAL
 from aistudio.engine.client import Engine, EngineUnavailable, RunState
 from aistudio.engine.messages import Outcome
@@ -36,6 +38,7 @@ LEFT_OVER = {
     RunState.TERMINATED: "The run was terminated in Temporal.",
     RunState.TIMED_OUT: "The run took longer than a run may.",
 }
+UNREADABLE = "Its graph cannot be read by this version, so it could not be started. Run the workflow again."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +143,10 @@ async def _start(engine: Engine, database: Database, kinds: Kinds, execution_id:
     execution = await executions.load_snapshot(database, execution_id)
     if execution is None:
         return None
-    workflow = Workflow.model_validate(execution.graph)
+    try:
+        workflow = Workflow.model_validate(execution.graph)
+    except ValidationError:
+        return await _finish(database, execution_id, "failed", UNREADABLE)
     ports = known_ports(workflow, kinds, await events.read(database, execution_id, limit=None))
     await engine.start(execution_id, run_task(execution_id, workflow, kinds, ports))
     return "started it in Temporal"

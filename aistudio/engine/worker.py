@@ -34,7 +34,7 @@ ACTIVITIES_AT_ONCE = 200
 RUNS_IN_MEMORY = 500
 # Short pieces of work end by themselves; a model call is cut off and made again by the next worker.
 SHORT_DRAIN = timedelta(seconds=2)
-# Also what a cancel waits for when the server cannot push it.
+# Shorter than the pause between two heartbeats: none is held back.
 HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 # After a crash, decisions that were meant for the lost worker wait this long until another takes them.
 LOST_WORKER = timedelta(seconds=3)

@@ -32,7 +32,8 @@ with workflow.unsafe.imports_passed_through():
 
 RUNNING_AT_ONCE = 50
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+# Three heartbeats in a row have to be missed.
+HEARTBEAT_TIMEOUT = timedelta(seconds=6)
 # Beyond the node's own timeout: time to read what it needs and to store what it made.
 STORING = timedelta(minutes=15)
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from aistudio.engine.client import Engine
 from aistudio.engine.messages import Decision
-from aistudio.graph.events import ExecutionStatus, NodeStatus
+from aistudio.graph.events import EventType, ExecutionStatus, NodeStatus
 from aistudio.graph.kinds import Kinds
 from aistudio.store import events, executions, results
 from aistudio.store.database import Database
@@ -108,7 +108,9 @@ class Executions:
         if outcome == "terminal":
             raise StudioError(409, "execution_not_cancellable", "The run has ended already.")
         try:
-            await self._engine.cancel(execution_id)
+            if not await self._engine.cancel(execution_id):
+                # Its web process died before it told Temporal, or is about to, which will do no harm.
+                await events.finish(self._database, execution_id, EventType.EXECUTION_CANCELLED)
         except Exception:
             # The wish is written: the reconciler sees to it as soon as that is possible.
             logger.exception("Temporal could not be told to cancel %s yet", execution_id)

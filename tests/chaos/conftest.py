@@ -1,5 +1,7 @@
 """The whole product, and a model endpoint that outlives it and counts what it is asked."""
 
+import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,13 +11,25 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.chaos.parts import FIRST_START_SECONDS, Deployment
 from tests.support.studio_client import Serving
 from tests.support.supervised import ROOT
 
-FIRST_START_SECONDS = 240
+SEED = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**6))
 # About a second and a half for one answer, so that most of a run's time is spent in the middle of one.
 WORDS = " ".join(f"word{number}" for number in range(30))
 INTERVAL_MS = 50
+
+
+def pytest_report_header() -> str:
+    """How to see the same misfortunes again."""
+    return f"chaos: CHAOS_SEED={SEED}"
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """What decides who dies when."""
+    return random.Random(SEED)
 
 
 class Endpoint:
@@ -76,3 +90,11 @@ def lives(tmp_path_factory: pytest.TempPathFactory, endpoint: Endpoint) -> Itera
     started = Lives(tmp_path_factory.mktemp("home"), endpoint)
     yield started
     started.now.end()
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, endpoint: Endpoint) -> Iterator[Deployment]:
+    """Every part a process of its own, ready."""
+    started = Deployment(tmp_path, endpoint.base_url)
+    yield started
+    started.end()

@@ -23,7 +23,7 @@ from aistudio.graph.events import Event, EventType
 from aistudio.graph.kinds import KindSpec, PortsFrom
 from aistudio.llm.client import ModelClient
 from aistudio.llm.search import WebSearch
-from aistudio.nodes import ai_agent, approval, http_request, transform, trigger
+from aistudio.nodes import registry
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 from aistudio.settings import Settings
 from aistudio.store import events, executions, workflows
@@ -84,8 +84,10 @@ class Acts:
 
 
 def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
-    """The real trigger, agent, approval, HTTP request and transform; `step`, and `fork`, which chooses."""
-    step = KindSpec(name="step", title="Step", summary="", icon="", group="Data", config=Config)
+    """The real kinds, and two that do as they are told: `step`, and `fork`, which chooses a branch."""
+    step = KindSpec(
+        name="step", title="Step", summary="", icon="", group="Data", config=Config, reads="ancestors"
+    )
     fork = KindSpec(
         name="fork",
         title="Fork",
@@ -95,15 +97,12 @@ def kinds_for(acts: Acts) -> Mapping[str, NodeKind]:
         config=Config,
         ports=(),
         ports_from=PortsFrom(field="branches"),
+        reads="predecessors",
         passes_output=False,
         port_key="branch",
     )
     return {
-        "trigger": trigger.KIND,
-        "ai_agent": ai_agent.KIND,
-        "approval": approval.KIND,
-        "http_request": http_request.KIND,
-        "transform": transform.KIND,
+        **registry.kinds(),
         "step": NodeKind(spec=step, run=acts.run),
         "fork": NodeKind(spec=fork, run=acts.run),
     }

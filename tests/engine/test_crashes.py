@@ -24,6 +24,7 @@ from aistudio.engine import reconciler, worker
 from aistudio.engine.attempt import NodeRun
 from aistudio.engine.client import EngineUnavailable, RunState
 from aistudio.engine.tools import Tools
+from aistudio.engine.workflow import HEARTBEAT_TIMEOUT
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import EventType
 from aistudio.graph.scheduler import Scheduler, Step
@@ -247,7 +248,7 @@ async def test_an_answer_is_not_lost_while_postgresql_is_away(tmp_path: Path, te
             execution_id = await studio.start(graph("t>a", "a>b"))
             await answered.wait()
             # Longer than Temporal would wait for a heartbeat.
-            await asyncio.sleep(6)
+            await asyncio.sleep(HEARTBEAT_TIMEOUT.total_seconds() + 1)
             await asyncio.to_thread(postgres.start)
             found = await studio.end(execution_id)
         assert studio.acts.attempts == {"a": [1], "b": [1]}

@@ -1,7 +1,8 @@
-"""What becomes of a node that fails: attempts x on_error x kind of error (contract, 3.7)."""
+"""What becomes of a node that fails, beside what the table says (test_truth_table.py; contract, 3.7)."""
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,15 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from aistudio.engine import attempt as attempts
-from aistudio.engine.messages import NodeTask
-from aistudio.engine.reconciler import reconcile
+from aistudio.engine.client import RunState
+from aistudio.engine.messages import FinishTask, NodeTask
+from aistudio.engine.reconciler import LEFT_OVER, reconcile
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import Event, EventType
-from aistudio.store import events, executions, results
-from tests.engine.runs import Act, Studio, graph, of, told
+from aistudio.graph.scheduler import Scheduler, Step
+from aistudio.nodes.context import NodeContext
+from aistudio.store import events
+from tests.engine.runs import Studio, graph, of, told
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,20 +38,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 RETRYABLE = NodeError(ErrorCode.MODEL_UNAVAILABLE, "The model is away.", retryable=True)
-RATE_LIMITED = NodeError(ErrorCode.MODEL_RATE_LIMITED, "Slowly.", retryable=True, retry_after=7)
 FINAL = NodeError(ErrorCode.MODEL_AUTH, "The key is wrong.")
 UNFORESEEN = ValueError(SECRET)
-
-# kind of error: (what the node does, its code, whether another attempt follows)
-ERRORS: dict[str, tuple[Act, str, bool]] = {
-    "retryable": (RETRYABLE, "model_unavailable", True),
-    "rate limited": (RATE_LIMITED, "model_rate_limited", True),
-    "final": (FINAL, "model_auth", False),
-    "timeout": (sleep_for_ever, "timeout", True),
-    "unforeseen": (UNFORESEEN, "internal", True),
-    "no json": ({"x": float("nan")}, "internal", False),
-    "too large": ({"x": "x" * 8 * 1024 * 1024}, "output_too_large", False),
-}
 
 
 def failing_graph(on_error: str, max_attempts: int) -> dict[str, Any]:
@@ -65,61 +57,6 @@ def failing_graph(on_error: str, max_attempts: int) -> dict[str, Any]:
 
 def times(found: list[Event], node_id: str, wanted: EventType) -> list[int]:
     return [event.attempt for event in of(found, wanted, node_id)]
-
-
-@pytest.mark.parametrize("on_error", ["fail", "continue", "route"])
-@pytest.mark.parametrize("max_attempts", [1, 2, 3])
-@pytest.mark.parametrize("error", list(ERRORS))
-@pytest.mark.usefixtures("at_once")
-async def test_an_error_that_stays(studio: Studio, error: str, max_attempts: int, on_error: str) -> None:
-    act, code, retried = ERRORS[error]
-    studio.acts["a"] = [act]
-    execution_id = await studio.start(failing_graph(on_error, max_attempts))
-    found = await studio.end(execution_id)
-    made = list(range(1, (max_attempts if retried else 1) + 1))
-    assert studio.acts.attempts["a"] == made
-    assert times(found, "a", EventType.NODE_STARTED) == made
-    assert times(found, "a", EventType.NODE_RETRYING) == made[:-1]
-    for retrying in of(found, EventType.NODE_RETRYING, "a"):
-        assert retrying.payload["error"]["code"] == code
-        assert retrying.payload["attempt"] == retrying.attempt
-        assert retrying.payload["max_attempts"] == max_attempts
-    (failed,) = of(found, EventType.NODE_FAILED, "a")
-    assert failed.attempt == made[-1]
-    assert failed.payload["error"]["code"] == code
-    assert failed.payload["absorbed"] is (on_error != "fail")
-    assert SECRET not in str(found)
-    kept = await results.get(studio.database, execution_id, "a")
-    run = await executions.load_snapshot(studio.database, execution_id)
-    assert run is not None
-    if on_error == "fail":
-        assert kept is None
-        assert told(found)[-2:] == ["failed a", "execution_failed"]
-        assert found[-1].payload == {"error": failed.payload["error"]}
-        assert (run.status, run.error) == ("failed", failed.payload["error"])
-        assert studio.acts.attempts.keys() == {"a"}
-    else:
-        assert kept is not None
-        assert kept.output == {"error": failed.payload["error"]}
-        assert told(found)[-1] == "execution_completed"
-        ran, skipped = ("b", "c") if on_error == "continue" else ("c", "b")
-        assert studio.acts.attempts.keys() == {"a", ran}
-        assert f"skipped {skipped}" in told(found)
-
-
-@pytest.mark.parametrize("on_error", ["fail", "continue", "route"])
-@pytest.mark.parametrize("successful", [2, 3])
-@pytest.mark.parametrize("error", [name for name, (_, _, retried) in ERRORS.items() if retried])
-@pytest.mark.usefixtures("at_once")
-async def test_an_error_that_passes(studio: Studio, error: str, successful: int, on_error: str) -> None:
-    act = ERRORS[error][0]
-    studio.acts["a"] = [*[act] * (successful - 1), {"text": "at last"}]
-    found = await studio.run(failing_graph(on_error, 3))
-    assert studio.acts.attempts["a"] == list(range(1, successful + 1))
-    (completed,) = of(found, EventType.NODE_COMPLETED, "a")
-    assert completed.attempt == successful
-    assert completed.payload["output"] == {"text": "at last"}
-    assert told(found)[-4:] == ["skipped c", "started b", "completed b", "execution_completed"]
 
 
 @pytest.mark.parametrize(
@@ -321,6 +258,44 @@ async def test_an_error_in_the_workflows_own_code_ends_the_run(
         "code": "internal",
         "message": "The engine failed (KeyError).",
     }
+
+
+async def test_an_error_in_the_workflows_own_code_in_the_middle_stops_what_runs(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Scheduler.settle
+
+    def broken(scheduler: Scheduler, node_id: str, live_ports: Collection[str]) -> Step:
+        if node_id == "2":
+            raise RuntimeError("oops")
+        return settle(scheduler, node_id, live_ports)
+
+    async def answer(context: NodeContext) -> dict[str, str]:
+        await studio.until(execution_id, EventType.NODE_STARTED, "a")
+        return {}
+
+    monkeypatch.setattr(Scheduler, "settle", broken)
+    studio.acts["a"], studio.acts["b"] = [sleep_for_ever], [answer]
+    execution_id = await studio.start(graph("t>a", "t>b"))
+    found = await studio.end(execution_id)
+    assert told(found)[-3:] == ["completed b", "cancelled a", "execution_failed"]
+    assert found[-1].payload["error"]["message"] == "The engine failed (RuntimeError)."
+    assert await studio.engine.describe(execution_id) is RunState.FAILED
+
+
+async def test_a_workflow_that_cannot_even_write_its_end_is_ended_by_the_reconciler(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> FinishTask:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("aistudio.engine.messages.FinishTask", broken)
+    execution_id = await studio.start(graph("t"))
+    assert told(await studio.end(execution_id))[-1] == "completed t"
+    assert await studio.engine.describe(execution_id) is RunState.FAILED
+    await reconcile(studio.engine, studio.database, studio.tools.specs, young=timedelta(0))
+    found = await studio.events(execution_id)
+    assert found[-1].payload["error"]["message"] == LEFT_OVER[RunState.FAILED]
 
 
 @pytest.mark.parametrize("function", ["complete_node", "finish"])

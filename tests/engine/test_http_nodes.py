@@ -127,13 +127,6 @@ async def test_what_may_pass_is_tried_again_when_the_server_says(
     assert at_once == [None, 7]
 
 
-@pytest.mark.usefixtures("at_once")
-async def test_what_cannot_heal_is_not_tried_again(surfing: Studio, server: WebServer) -> None:
-    found = await surfing.run(graph("t>a", a=request(f"{server.url}/none")))
-    assert outcome(found) == (1, "http_status")
-    assert "404" in found[-1].payload["error"]["message"]
-
-
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize("told_to", ["fail", "break off", "hang"])
 @pytest.mark.usefixtures("at_once")

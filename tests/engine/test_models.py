@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
@@ -155,42 +154,6 @@ async def test_a_retried_call_streams_anew(asking: Studio, server: ModelServer) 
     assert completed.attempt == 2
     assert completed.payload["output"] == {"response": "one two three four five"}
     assert len(server.calls) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "code"),
-    [
-        (400, "model_rejected"),
-        (401, "model_auth"),
-        (402, "model_rejected"),
-        (403, "model_auth"),
-        (404, "model_rejected"),
-        (422, "model_rejected"),
-    ],
-)
-async def test_what_is_never_tried_again(asking: Studio, server: ModelServer, status: int, code: str) -> None:
-    found = await asking.run(graph("t>a", a=f"[[status:{status}]]"))
-    assert len(server.calls) == 1
-    assert found[-1].type is EventType.EXECUTION_FAILED
-    assert found[-1].payload["error"]["code"] == code
-    assert KEY not in json.dumps([event.model_dump() for event in found])
-
-
-@pytest.mark.parametrize(
-    ("marker", "code"),
-    [
-        ("[[status:429 retry_after=0 times=1]]", "model_rate_limited"),
-        ("[[status:500 times=1]]", "model_unavailable"),
-        ("[[status:503 times=1]]", "model_unavailable"),
-        ("[[cut times=1]]", "model_unavailable"),
-    ],
-)
-async def test_what_is_tried_again(asking: Studio, server: ModelServer, marker: str, code: str) -> None:
-    found = await asking.run(graph("t>a", a=marker))
-    assert [call.completed for call in server.calls][-1]
-    assert len(server.calls) == 2
-    assert of(found, EventType.NODE_RETRYING, "a")[0].payload["error"]["code"] == code
-    assert told(found)[-1] == "execution_completed"
 
 
 async def test_a_cancel_aborts_the_models_http_request_within_a_second(

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from aistudio.engine.client import Engine, EngineUnavailable, RunState
-from aistudio.engine.reconciler import reconcile, reconcile_for_ever
+from aistudio.engine.messages import RunTask
+from aistudio.engine.reconciler import UNREADABLE, reconcile, reconcile_for_ever
 from aistudio.graph.events import EventType
 from aistudio.nodes.context import NodeContext
 from aistudio.store import events, executions
@@ -136,15 +137,36 @@ async def test_an_open_row_of_a_closed_run_gets_a_fitting_end(
     assert await real_studio.events(execution_id) == found
 
 
+async def test_a_run_that_cannot_be_read_fails(real_studio: Studio) -> None:
+    execution_id = await real_studio.write({"nodes": "none"})
+    assert (await round_of(real_studio))[execution_id] == (
+        "pending here, missing in Temporal",
+        "wrote that it is failed",
+    )
+    found = await real_studio.events(execution_id)
+    assert told(found) == ["execution_started", "execution_failed"]
+    assert found[-1].payload["error"] == {"code": "internal", "message": UNREADABLE}
+
+
 @pytest.mark.usefixtures("nothing_open")
-async def test_one_run_that_cannot_be_helped_keeps_nobody_from_it(real_studio: Studio) -> None:
-    broken = await real_studio.write({"nodes": "none"})
+async def test_one_run_that_cannot_be_helped_keeps_nobody_from_it(
+    real_studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stubborn = await real_studio.write(graph("t"))
     execution_id = await real_studio.write(graph("t"))
+    start = Engine.start
+
+    async def start_others(engine: Engine, started: str, task: RunTask) -> None:
+        if started == stubborn:
+            raise LookupError
+        await start(engine, started, task)
+
+    monkeypatch.setattr(Engine, "start", start_others)
     helped = await round_of(real_studio)
-    assert helped[broken] == ("pending here, and comparing it with Temporal failed (ValidationError)", None)
+    assert helped[stubborn] == ("pending here, and comparing it with Temporal failed (LookupError)", None)
     assert helped[execution_id][1] == "started it in Temporal"
     assert told(await real_studio.end(execution_id))[-1] == "execution_completed"
-    assert await real_studio.engine.describe(broken) is RunState.MISSING
+    assert await real_studio.engine.describe(stubborn) is RunState.MISSING
 
 
 async def test_the_timer_goes_on_while_temporal_is_away(

@@ -339,3 +339,38 @@ async def test_readers_who_join_at_any_time_agree(writer: Writer) -> None:
         assert reader.sequences[-1] == 9
         assert reader.sequences[0] <= 3
         assert reader.texts["answer"] == (2, text)
+
+
+async def test_readers_who_join_at_every_sequence_get_everything_and_an_end(
+    writer: Writer, database: Database
+) -> None:
+    """Also while an event is written but not yet committed, the last one included, and right after it."""
+    life = [
+        NewEvent(type=STARTED, node_id="start", attempt=1),
+        NewEvent(type=COMPLETED, node_id="start", attempt=1, payload={"output": {"input": ""}}),
+        NewEvent(type=STARTED, node_id="answer", attempt=1),
+        NewEvent(type=EventType.NODE_RETRYING, node_id="answer", attempt=1, payload={"attempt": 1}),
+        NewEvent(type=STARTED, node_id="answer", attempt=2),
+        NewEvent(type=COMPLETED, node_id="answer", attempt=2, payload={"output": {"response": "x" * 9_000}}),
+        NewEvent(type=EventType.EXECUTION_COMPLETED),
+    ]
+    last = len(life) + 1
+    readers: list[tuple[int, asyncio.Task[Reader]]] = []
+
+    async def join(known: int) -> None:
+        """A new reader, and one that comes back from every sequence there has been."""
+        for after in (None, *range(known + 1)):
+            reader = Reader()
+            readers.append((after or 0, asyncio.create_task(reader.read(writer.watch(after)))))
+            while not reader.told:  # noqa: ASYNC110 - until it has its snapshot
+                await asyncio.sleep(0)
+
+    for sequence, event in enumerate(life, start=2):
+        await join(sequence - 1)
+        async with database.begin() as connection:
+            assert await events.append(connection, writer.execution_id, [event])
+            await join(sequence - 1)
+    await join(last)
+    for after, task in readers:
+        reader = await asyncio.wait_for(task, 10)
+        assert reader.sequences == list(range(after + 1, last + 1))
