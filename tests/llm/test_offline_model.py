@@ -506,6 +506,57 @@ class TestProse:
         assert "cannot translate" in answer("Translate the text to Finnish.", "Good morning")
 
 
+class TestCompositions:
+    IDEA = (
+        "We should open the shop on Sundays. Half of our visitors come from out of town. Two of five clerks "
+        "have small children. The bakery next door sells more on Sundays than on Mondays."
+    )
+    NEWS = (
+        "A garden on the roof\n\nThe school has planted 40 beds on its roof. Pupils measured the heat below: "
+        "it fell by six degrees. The beans were ready in June."
+    )
+
+    def test_two_sides_argue_from_the_facts_and_differ(self) -> None:
+        sides = [
+            answer(f"Argue {side} the proposal. Answer one objection.", self.IDEA)
+            for side in ("for", "against")
+        ]
+        assert sides[0] != sides[1]
+        assert all("Half of our visitors" in side or "Two of five clerks" in side for side in sides)
+        assert all(side.startswith("1. ") for side in sides)
+
+    def test_a_thread_has_the_posts_asked_for_and_the_link(self) -> None:
+        text = answer("Write a thread of three posts with the link https://school.example/roof.", self.NEWS)
+        posts = text.split("\n\n")
+        assert [post[:4] for post in posts] == ["1/3 ", "2/3 ", "3/3 "]
+        assert posts[-1].endswith("https://school.example/roof")
+
+    def test_a_post_and_a_blurb_speak_of_the_article(self) -> None:
+        post = answer("Turn the article into a LinkedIn post.", self.NEWS)
+        assert post.startswith("The school has planted 40 beds")
+        assert answer("Write a newsletter blurb.", self.NEWS).startswith("**A garden on the roof**")
+
+    def test_research_without_a_search_invents_nothing(self) -> None:
+        text = answer("Research the market. Who buys roof gardens? What do they pay?", self.NEWS)
+        assert "- Who buys roof gardens?" in text
+        assert "looks nothing up" in text
+
+    def test_a_document_has_the_headings_asked_for_and_the_parts_of_their_names(self) -> None:
+        notes = "Tom will water the beds by Friday. We agreed to buy no pump."
+        user = f"## Notes\n{notes}\n\n## Costs\nThe pump costs 90 euros."
+        text = answer("Write the minutes. Use these headings: Decisions, Tasks, Costs", user)
+        assert text == (
+            "## Decisions\n\n- We agreed to buy no pump.\n\n## Tasks\n\n- Tom will water the beds by Friday."
+            "\n\n## Costs\n\nThe pump costs 90 euros."
+        )
+
+    def test_a_reply_tells_what_was_settled_since(self) -> None:
+        user = f"## Question\n{TestProse.LETTER}\n\n## Office\nA demo is booked for next Tuesday at ten."
+        text = answer("Write a reply to the customer.", user)
+        assert text.startswith("Hi Dana,")
+        assert "\n\nA demo is booked for next Tuesday at ten.\n\n" in text
+
+
 class TestAnyPrompt:
     @settings(max_examples=200, deadline=None)
     @given(st.text(max_size=400), st.text(max_size=400))

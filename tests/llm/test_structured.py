@@ -57,6 +57,33 @@ class TestContent:
         }
         assert len(set(made({"type": "object", "properties": {"tags": tags}})["tags"])) == 8
 
+    def test_tasks_are_what_somebody_has_to_do_and_what_is_not_told_is_left_open(self) -> None:
+        due = {"type": "string", "description": 'The day, or "open" when there is none.'}
+        task = {"type": "object", "properties": {"owner": {"type": "string"}, "due": due}}
+        schema = {"type": "object", "properties": {"tasks": {"type": "array", "items": task}}}
+        tasks = made(
+            schema, "Ann must call the bank. The sky was blue. We agreed to wait. Bo will pay by Friday."
+        )
+        assert tasks["tasks"] == [{"owner": "Ann", "due": "open"}, {"owner": "Bo", "due": "by Friday"}]
+        assert made(schema, "The sky was blue.") == {"tasks": []}
+
+    def test_a_sum_is_the_money_that_the_message_names(self) -> None:
+        schema = {"type": "object", "properties": {"amount": {"type": "number"}}}
+        assert made(schema, "Order 4711 arrived late. I paid 1,280.50 euros for 2 lamps.") == {
+            "amount": 1280.5
+        }
+
+    def test_a_field_speaks_of_the_part_that_it_is_named_after(self) -> None:
+        sentence = {"type": "string", "description": "The best one, in one sentence."}
+        points = {"type": "integer", "minimum": 0, "maximum": 10}
+        schema = {
+            "type": "object",
+            "properties": {"best_red": sentence, "best_blue": sentence, "points_red": points},
+        }
+        value = made(schema, "## Red\nRoses need no lamp.\n\n## Blue\nThe sea is never the same.")
+        assert value["best_red"] == "Roses need no lamp."
+        assert value["best_blue"] == "The sea is never the same."
+
     def test_the_same_question_gets_the_same_answer(self) -> None:
         schema = {"type": "object", "properties": {"id": {"type": "string", "format": "uuid"}}}
         assert made(schema) == made(schema)

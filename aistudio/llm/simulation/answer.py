@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from aistudio.llm.simulation import documents, judgement, prose, tables
+from aistudio.llm.simulation import compositions, documents, judgement, prose, tables
 from aistudio.llm.simulation.fields import EMAIL, PHONE, URL
 from aistudio.llm.simulation.offers import SORTING, Offer, offers
 from aistudio.llm.simulation.task import Task
@@ -11,7 +11,7 @@ from aistudio.llm.simulation.task import Task
 WRITING = (
     r"\b(?:write|draft|compose|summari[sz]e|explain|describe|improve|rewrite|polish|proofread|create|generate|"
     r"produce|translate|extract|list|plan|outline|brainstorm|propose|suggest|recommend|reply to|respond to|"
-    r"answer the (?:customer|question|user))\b"
+    r"answer the (?:customer|question|user)|research|argue|make the case|turn (?:\w+ ){1,3}into)\b"
 )
 POLISH = (
     r"\b(?:review|improve|polish|proofread|rewrite|edit|refine|revise|check|quality|qa|correct|tighten|rephrase|"
@@ -111,6 +111,8 @@ def _scale(task: Task) -> str | None:
 
 def _prose(task: Task) -> str:
     """The answer when the prompt asks for a text."""
+    if compositions.headings(task):
+        return compositions.document(task)
     for pattern, write in TEXTS:
         if task.asks(pattern):
             return write(task)
@@ -140,6 +142,22 @@ TEXTS: tuple[tuple[str, Callable[[Task], str]], ...] = (
     (rf"{SEARCH}\b(?:urls?|links?)\b", _looked_for(URL, "link")),
     (r"\btranslate\b", prose.untranslated),
     (r"\b(?:poem|haiku|limerick|verse)\b", prose.poem),
+    (
+        r"\b(?:argue|arguments?|case) (?:for|against|in favou?r)\b|"
+        r"\b(?:make|state|plead) the case\b|\bdebat(?:e|er|ing)\b[^.\n]{0,40}\b(?:for|against)\b",
+        compositions.argument,
+    ),
+    (r"\b(?:thread|series) of\b[^.\n]{0,30}\b(?:posts?|tweets?|messages)\b", compositions.thread),
+    (r"\b(?:blurb|teaser)\b", compositions.blurb),
+    (
+        r"\b(?:write|draft|create|into|as|compose)\b[^.\n]{0,30}\b(?:linkedin|facebook|instagram|"
+        r"social(?: media)?) (?:post|update|caption)\b",
+        compositions.post,
+    ),
+    (
+        r"^\W*(?:you [^.\n]{0,60}\.\s+)?research\b|\b(?:look up|research) (?:the|how|who|what|which)\b",
+        compositions.findings,
+    ),
     (
         r"\b(?:write|suggest|give|create|propose)\b[^.\n]{0,30}\b(?:title|headline|slogan|tagline)\b(?! and)",
         prose.headline,

@@ -13,6 +13,8 @@ from aistudio.llm.simulation.reading import (
     BULLET,
     content_stems,
     figures,
+    key_sentences,
+    list_items,
     number_before,
     stem,
 )
@@ -33,6 +35,9 @@ DEFAULT_FIELDS = {"summary": "", "topics": "[", "sentiment": "", "next_step": ""
 KEY_VALUE = re.compile(r"[\"'](\w[\w \-]*)[\"']\s*:\s*(\[[^\]]*\]|\{[^}]*\}|\"[^\"]*\"|[^,}\n]+)")
 PLURAL = re.compile(r"(?i)(?:s|items|list|_list|tags)$")
 NOT_PLURAL = re.compile(r"(?i)(?:status|address|is_\w+|has_\w+|business|class|progress|ss)$")
+# What to write where the material does not tell: 'the day, or "open" when it names none'.
+MISSING = re.compile(r",? (?:or|else) [\"'“](\w[\w ]{0,30})[\"'”](?: (?:if|when|where|for|unless)\b[^.;]*)?")
+MONEY_NAME = re.compile(r"(?i)amount|price|cost|total|fee|budget|sum\b|value")
 STEP_BREAK = re.compile(
     r"(?i)\s*(?:->|→|=>|,?\s*\b(?:and )?then\b|;|\bafter that\b|,\s*(?:and )?finally\b)[,\s]*"
 )
@@ -88,8 +93,12 @@ def _key(label: str) -> str:
 
 def plausible(name: str, hint: str, source: Source, row: int, task: Task) -> Json:
     """A value for a field of this name and what is said of it; a list or an object where it seems right."""
-    lowered = f"{name} {hint}".lower()
     text = source.text if row == 0 else source.detail(row)
+    missing = MISSING.search(hint)
+    hint = MISSING.sub("", hint)
+    if missing and not source.tells(name, row):
+        return missing.group(1)
+    lowered = f"{name} {hint}".lower()
     choices = (
         [part.strip(" \"'") for part in re.split(r"[|/]", hint.strip(" \"'<>"))]
         if re.search(r"\w\s?[|/]\s?\w", hint)
@@ -105,6 +114,12 @@ def plausible(name: str, hint: str, source: Source, row: int, task: Task) -> Jso
         return judgement.choose(found, text, "")
     if hint.startswith("[") or "array" in hint or "list of" in hint or _is_plural(name):
         return [item(name, source, index) for index in range(3)]
+    length = number_before("sentences?", hint)
+    if length:
+        # Who lists puts what counts there.
+        listed = list_items(text)
+        told = key_sentences("\n\n".join(listed) if len(listed) > 1 else text, length)
+        return " ".join(s if s.endswith((".", "!", "?")) else f"{s}." for s in told)
     if hint.startswith("{"):
         inner = KEY_VALUE.findall(hint[1:]) or [("value", "")]
         return {key: plausible(key, told, source, row, task) for key, told in inner}
@@ -120,7 +135,8 @@ def plausible(name: str, hint: str, source: Source, row: int, task: Task) -> Jso
         r"\b(?:number|integer|int|float|numeric|count|amount|total|quantity|price|age)\b",
         lowered.replace("_", " "),
     ):
-        value = source.amount(row)
+        value = source.money(row) if MONEY_NAME.search(name) else None
+        value = source.amount(row) if value is None else value
         return int(value) if value.is_integer() else value
     return source.cell(name, row)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from aistudio.llm.simulation import judgement
 from aistudio.llm.simulation.offers import enumeration
 from aistudio.llm.simulation.reading import (
+    body,
     capital,
     figures,
     is_content,
@@ -36,6 +37,14 @@ OWNER = re.compile(
     r"\b(?!We|It|The|This|They|You|There|She|He|Please)([A-Z][a-z]+)\b"
     r"(?= (?:will|should|to|must|needs|has to|is going|can|prepares|sends)\b)"
 )
+
+# What somebody has to do, and what has been settled.
+COMMITMENT = re.compile(
+    r"(?i)\b(?:need|needs|must|should|will|please|have to|has to|want|wants|todo|to do|action|make sure|"
+    r"let's|going to|plan|prepare|send|fix|review|schedule|agreed|"
+    r"by (?:monday|tuesday|wednesday|thursday|friday|tomorrow|the end))\b"
+)
+DECIDED = re.compile(r"(?i)\b(?:agreed|decided|approved|settled|chose|signed off)\b")
 
 LEVELS = ("High", "Medium", "Low")
 STATES = ("Open", "In progress", "Planned")
@@ -74,6 +83,16 @@ class Source:
         """What the material is about."""
         return topics(self.text, 8) or ["request"]
 
+    def rows(self, name: str) -> list["Source"] | None:
+        """A source for each item of a list of this name: what is to be done, or was decided; else null."""
+        if re.search(r"(?i)action|task|to_?do|step", name):
+            found = to_do(self.text)
+        elif re.search(r"(?i)decision|agree", name):
+            found = decided(self.text)
+        else:
+            return None
+        return [Source(one) for one in found]
+
     def subject(self, row: int = 0) -> str:
         """A short name for the row-th item."""
         item = self.items[row % len(self.items)]
@@ -97,6 +116,23 @@ class Source:
         where = self.items[row] if 0 < row < len(self.items) else self.text
         match = pattern.search(self.items[row] if row < len(self.items) else "") or pattern.search(where)
         return match.group() if match else None
+
+    def money(self, row: int = 0) -> float | None:
+        """The row-th item's sum of money, or else the material's first, or null."""
+        found = self.found(MONEY, row)
+        number = re.search(r"\d[\d,]*(?:\.\d+)?", found) if found else None
+        return float(number.group().replace(",", "")) if number else None
+
+    def tells(self, name: str, row: int = 0) -> bool:
+        """Whether the row-th item names the person or the day that a field of this name asks for."""
+        line = self.detail(row)
+        for names, shape in (
+            (r"owner|assignee|responsible|who|lead", OWNER),
+            (r"due|deadline|date|when|day", DATE),
+        ):
+            if re.search(rf"(?i)(?<![a-z])(?:{names})(?![a-z])", name.replace("_", " ")):
+                return shape.search(line) is not None
+        return True
 
     def task(self, row: int = 0) -> str:
         """Something to do about the row-th item."""
@@ -162,6 +198,17 @@ CELLS: tuple[tuple[str, Callable[[Source, int], str]], ...] = (
     ("language", lambda *_: "English"),
     ("keywords? tags? entities", lambda s, _: joined(s.topics[:3])),
 )
+
+
+def to_do(text: str) -> list[str]:
+    """The sentences that say what somebody has to do."""
+    told = [one for one in sentences(body(text)) if not one.endswith("?")]
+    return [one for one in told if COMMITMENT.search(one) and not DECIDED.search(one)]
+
+
+def decided(text: str) -> list[str]:
+    """The sentences that say what has been decided."""
+    return [one for one in sentences(body(text)) if DECIDED.search(one)]
 
 
 def _mood(text: str) -> str:

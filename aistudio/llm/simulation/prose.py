@@ -3,7 +3,7 @@
 import re
 
 from aistudio.llm.simulation import judgement, vocabulary
-from aistudio.llm.simulation.fields import DATE, Source
+from aistudio.llm.simulation.fields import COMMITMENT, DATE, Source
 from aistudio.llm.simulation.reading import (
     Reading,
     capital,
@@ -35,11 +35,9 @@ PLAINER = {
     r"\bpls\b": "please",
     r"\bi\b": "I",
 }
-COMMITMENT = re.compile(
-    r"(?i)\b(?:need|needs|must|should|will|please|have to|has to|want|wants|todo|to do|action|make sure|"
-    r"let's|going to|plan|prepare|send|fix|review|schedule|agreed|"
-    r"by (?:monday|tuesday|wednesday|thursday|friday|tomorrow|the end))\b"
-)
+
+# A longer text than this is a draft or a document, not news.
+NEWS_WORDS = 80
 
 # What a helpful answer says next, by what the message is about; the first that fits is taken.
 ADVICE = (
@@ -81,6 +79,11 @@ def reply(task: Task) -> str:
         else f"Thank you for your message about {about}."
     )
     closing = f"Best regards,\n{_signature(task)}"
+    news = _settled(task)
+    if news:
+        open_end = "If anything is left open, a short reply is enough."
+        paragraphs = [f"Hi {name},", f"{opening} {_understood(text)}", news, open_end, closing]
+        return "\n\n".join(paragraphs)
     if task.sentence_limit or task.word_limit:
         short = _cut(f"{opening} We {first}, and then {second}. It helps us to know {missing}.", task)
         return f"Hi {name},\n\n{short}\n\n{closing}"
@@ -95,6 +98,15 @@ def reply(task: Task) -> str:
     ]
     subject = f"Subject: Your message about {about}\n\n" if task.asks(r"\bsubject(?: line)?\b") else ""
     return f"{subject}Hi {name},\n\n" + "\n\n".join(body) + f"\n\n{closing}"
+
+
+def _settled(task: Task) -> str:
+    """What somebody has written about the request since, when that is a few plain sentences; else ''."""
+    latest = task.latest
+    is_plain = (
+        len(latest.split()) <= NEWS_WORDS and latest[-1:] in ".!?" and not latest.startswith(("{", "[", "#"))
+    )
+    return latest if len(task.parts) > 1 and is_plain else ""
 
 
 def _asked(text: str) -> list[str]:

@@ -22,7 +22,7 @@ STOPWORDS = frozenset(
         "youre dont cannot much many really say says said tell tells give gives given see go goes",
         "going come comes use uses using try tried take takes took ask asked keep keeps every",
         "currently possible agreed whether left went came found read reads new good thing things",
-        "way ways lot send sent sends let's i'm we're it's don't there's that's you're",
+        "ago year years way ways lot send sent sends let's i'm we're it's don't there's that's you're",
     )
     for word in line.split()
 )

@@ -7,14 +7,14 @@ asks for (patterns, conditions, `not`) it does not look at.
 
 import hashlib
 import json
-import math
+import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from aistudio.llm.simulation import judgement
+from aistudio.llm.simulation.bounds import bounded, distance, is_number, number_in
 from aistudio.llm.simulation.documents import Json, item, plausible
 from aistudio.llm.simulation.fields import EMAIL, URL, Source
 from aistudio.llm.simulation.offers import Offer
@@ -60,11 +60,16 @@ KEYWORD_TYPES = {
     "multipleOf": "number",
 }
 
+# What a judge gives.
+SCALE = re.compile(r"(?i)points?|score|rating|grade|marks?|confidence")
+# What follows from what others wrote about the request, not from the request.
+REASON = re.compile(r"(?i)reason|why|rationale|verdict")
+
 
 def json_fitting(schema: Mapping[str, Any], system: str, user: str) -> str:
     """A JSON document of this schema with values from the message; the same for the same three, always."""
     task = Task(system.replace("\x00", " "), user.replace("\x00", " "))
-    value = _Maker(schema, task).value(dict(schema), "answer", 0, 0)
+    value = _Maker(schema, task).whole()
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
@@ -74,11 +79,15 @@ class _Maker:
     def __init__(self, root: Mapping[str, Any], task: Task) -> None:
         self._root = root
         self._task = task
-        self._source = Source.of(task)
+        self._whole = Source.of(task)
         self._made = 0
 
-    def value(self, schema: object, name: str, row: int, depth: int) -> Json:
-        """A value for the row-th field or item of this name."""
+    def whole(self) -> Json:
+        """The answer."""
+        return self.value(dict(self._root), "answer", self._whole, 0, 0)
+
+    def value(self, schema: object, name: str, source: Source, row: int, depth: int) -> Json:
+        """A value for the row-th field or item of this name, from a source."""
         self._made += 1
         if self._made > HARD_LIMIT:
             return None
@@ -86,21 +95,21 @@ class _Maker:
         if "const" in schema:
             return schema["const"]  # type: ignore[no-any-return]
         if isinstance(schema.get("enum"), list) and schema["enum"]:
-            return self._choice(schema["enum"], row)
+            return _choice(schema["enum"], source, row)
         match _type(schema):
             case "object":
-                return self._object(schema, row, depth)
+                return self._object(schema, source, row, depth)
             case "array":
-                return self._array(schema, name, row, depth)
+                return self._array(schema, name, source, row, depth)
             case "integer" | "number" as kind:
-                return self._number(schema, name, row, whole=kind == "integer")
+                return self._number(schema, name, source, row, whole=kind == "integer")
             case "boolean":
-                wanted = self._plausible(schema, f"is_{name}", row)
+                wanted = self._plausible(schema, f"is_{name}", source, row)
                 return wanted if isinstance(wanted, bool) else False
             case "null":
                 return None
             case _:
-                return self._string(schema, name, row)
+                return self._string(schema, name, source, row)
 
     def _plain(self, schema: object, depth: int) -> dict[str, Any]:
         """The schema with its references followed, and its alternatives decided."""
@@ -131,28 +140,24 @@ class _Maker:
                 found = found[int(name)] if isinstance(found, list) and name.isdecimal() else None
         return found
 
-    def _choice(self, options: list[Any], row: int) -> Json:
-        if all(isinstance(option, str) for option in options):
-            text = self._source.text if row == 0 else self._source.detail(row)
-            return judgement.choose([Offer(option) for option in options], text, "")
-        return options[row % len(options)]  # type: ignore[no-any-return]
-
-    def _object(self, schema: Mapping[str, Any], row: int, depth: int) -> Json:
+    def _object(self, schema: Mapping[str, Any], source: Source, row: int, depth: int) -> Json:
         properties = schema["properties"] if isinstance(schema.get("properties"), dict) else {}
         required = [name for name in schema.get("required", ()) if isinstance(name, str)]
         names = required if self._made > MAX_VALUES else [*properties, *required]
         others = schema.get("additionalProperties")
         return {
-            name: self.value(properties.get(name, others), name, row, depth + 1)
+            name: self.value(properties.get(name, others), name, source, row, depth + 1)
             for name in dict.fromkeys(names)
             if properties.get(name) is not False
         }
 
-    def _array(self, schema: Mapping[str, Any], name: str, row: int, depth: int) -> Json:
+    def _array(self, schema: Mapping[str, Any], name: str, source: Source, row: int, depth: int) -> Json:
         first = schema["prefixItems"] if isinstance(schema.get("prefixItems"), list) else []
         every = schema.get("items")
         low, high = _count(schema, "minItems", 0), _count(schema, "maxItems", MAX_ITEMS)
-        wanted = low if self._made > MAX_VALUES else min(5, max(2, len(self._source.items)))
+        rows = source.rows(name)
+        likely = min(5, max(2, len(source.items))) if rows is None else len(rows)
+        wanted = low if self._made > MAX_VALUES else likely
         wanted = min(max(wanted, len(first), low), high)
         made: list[Json] = []
         # More tries than items: in a set, none may be there twice.
@@ -160,7 +165,8 @@ class _Maker:
             if len(made) == wanted or (every is False and index >= len(first)):
                 break
             one = first[index] if index < len(first) else every
-            value = self.value(one, name, row + index, depth + 1)
+            told = rows[index % len(rows)] if rows else source
+            value = self.value(one, name, told, row + index, depth + 1)
             if schema.get("uniqueItems") is True:
                 value = self._another(value, made, self._plain(one, depth + 1))
                 if value in made:
@@ -181,35 +187,60 @@ class _Maker:
                 room = max(_count(schema, "maxLength", MAX_LENGTH) - len(end), 0)
                 another = _sized(value[:room].rstrip() + end, schema)
             elif isinstance(value, int | float) and not isinstance(value, bool):
-                further = tries * (_step(schema, whole=True) or 1)
-                up = _bounded(value + further, schema, whole=isinstance(value, int))
+                further = tries * (distance(schema, whole=True) or 1)
+                up = bounded(value + further, schema, whole=isinstance(value, int))
                 another = (
-                    up if up not in made else _bounded(value - further, schema, whole=isinstance(value, int))
+                    up if up not in made else bounded(value - further, schema, whole=isinstance(value, int))
                 )
         return another
 
-    def _number(self, schema: Mapping[str, Any], name: str, row: int, *, whole: bool) -> Json:
-        wanted = self._plausible(schema, name, row)
+    def _number(self, schema: Mapping[str, Any], name: str, source: Source, row: int, *, whole: bool) -> Json:
+        low, high = number_in(schema, "minimum"), number_in(schema, "maximum")
+        if SCALE.search(name) and low is not None and high is not None:
+            return bounded(low + (high - low) * _merit(self._about(name, source).text), schema, whole=whole)
+        wanted = self._plausible(schema, name, source, row)
         if isinstance(wanted, bool) or not isinstance(wanted, int | float):
-            wanted = self._source.amount(row)
-        return _bounded(wanted, schema, whole=whole)
+            wanted = source.amount(row)
+        return bounded(wanted, schema, whole=whole)
 
-    def _string(self, schema: Mapping[str, Any], name: str, row: int) -> str:
+    def _string(self, schema: Mapping[str, Any], name: str, source: Source, row: int) -> str:
         form = schema.get("format")
         if form == "uuid":
-            digest = hashlib.sha256(f"{name} {row} {self._source.text}".encode("utf-8", "replace")).digest()
+            digest = hashlib.sha256(f"{name} {row} {source.text}".encode("utf-8", "replace")).digest()
             return str(uuid.UUID(bytes=digest[:16], version=4))
         if form in FORMATS:
             shape = {"email": EMAIL, "uri": URL}.get(form)
-            return (self._source.found(shape, row) if shape else None) or FORMATS[form]
-        wanted = self._plausible(schema, name, row)
+            return (source.found(shape, row) if shape else None) or FORMATS[form]
+        wanted = self._plausible(schema, name, source, row)
         if isinstance(wanted, list):
-            wanted = item(name, self._source, row)
-        return _sized(wanted if isinstance(wanted, str) else self._source.cell(name, row), schema)
+            wanted = item(name, source, row)
+        return _sized(wanted if isinstance(wanted, str) else source.cell(name, row), schema)
 
-    def _plausible(self, schema: Mapping[str, Any], name: str, row: int) -> Json:
+    def _plausible(self, schema: Mapping[str, Any], name: str, source: Source, row: int) -> Json:
         told = schema.get("description")
-        return plausible(name, told if isinstance(told, str) else "", self._source, row, self._task)
+        hint = told if isinstance(told, str) else ""
+        return plausible(name, hint, self._about(name, source), row, self._task)
+
+    def _about(self, name: str, source: Source) -> Source:
+        """The part of the message that a field speaks of by its name, or else the source."""
+        if source is not self._whole:
+            return source
+        part, since = self._task.part(name), self._task.parts[1:]
+        if part is None and since and REASON.search(name):
+            part = "\n\n".join(one.body for one in since)
+        return source if part is None else Source(part)
+
+
+def _merit(text: str) -> float:
+    """How good a text is, from 0 to 1: a steady judgement of its own, for nobody here can tell."""
+    return 0.5 + hashlib.sha256(text.encode("utf-8", "replace")).digest()[0] / 255 * 0.45
+
+
+def _choice(options: list[Any], source: Source, row: int) -> Json:
+    if all(isinstance(option, str) for option in options):
+        text = source.text if row == 0 else source.detail(row)
+        return judgement.choose([Offer(option) for option in options], text, "")
+    return options[row % len(options)]  # type: ignore[no-any-return]
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -229,62 +260,18 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
             into[name] = {**value, **own}
         elif name == "required" and isinstance(own, list) and isinstance(value, list):
             into[name] = [*own, *value]
-        elif name.startswith(("min", "exclusiveMin")) and _is_number(own) and _is_number(value):
+        elif name.startswith(("min", "exclusiveMin")) and is_number(own) and is_number(value):
             into[name] = max(own, value)
-        elif name.startswith(("max", "exclusiveMax")) and _is_number(own) and _is_number(value):
+        elif name.startswith(("max", "exclusiveMax")) and is_number(own) and is_number(value):
             into[name] = min(own, value)
         else:
             into.setdefault(name, value)
 
 
-def _bounded(wanted: float | Fraction, schema: Mapping[str, Any], *, whole: bool) -> int | float:
-    """The number nearest to the wanted one that the bounds and steps allow."""
-    above, below = _number_in(schema, "exclusiveMinimum"), _number_in(schema, "exclusiveMaximum")
-    low = _strictest(max, _number_in(schema, "minimum"), above)
-    high = _strictest(min, _number_in(schema, "maximum"), below)
-    number = Fraction(wanted) if math.isfinite(wanted) else Fraction(0)
-    number = number if low is None else max(number, low)
-    number = number if high is None else min(number, high)
-    step = _step(schema, whole=whole)
-    if step is not None:
-        number = math.floor(number / step) * step
-        while (low is not None and number < low) or number == above:
-            number += step
-        while number == below:
-            number -= step
-    elif number in (above, below):
-        number = ((low if low is not None else number - 2) + (high if high is not None else number + 2)) / 2
-    return int(number) if whole or number.denominator == 1 else float(number)
-
-
-def _strictest(choose: Callable[[Iterable[Fraction]], Fraction], *bounds: Fraction | None) -> Fraction | None:
-    """The bound that counts, or null when there is none."""
-    given = [bound for bound in bounds if bound is not None]
-    return choose(given) if given else None
-
-
-def _step(schema: Mapping[str, Any], *, whole: bool) -> Fraction | None:
-    """The distance between allowed numbers, or null when there is none."""
-    step = _number_in(schema, "multipleOf")
-    if step is None or step <= 0:
-        return Fraction(1) if whole else None
-    return Fraction(math.lcm(step.numerator, step.denominator), step.denominator) if whole else step
-
-
-def _number_in(schema: Mapping[str, Any], name: str) -> Fraction | None:
-    value = schema.get(name)
-    # The decimal that was written, not the binary number it became.
-    return Fraction(repr(value)) if _is_number(value) else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _count(schema: Mapping[str, Any], name: str, default: int) -> int:
     value = schema.get(name)
     most = MAX_LENGTH if name.endswith("Length") else MAX_ITEMS
-    return min(max(int(value), 0), most) if _is_number(value) else default  # type: ignore[arg-type]
+    return min(max(int(value), 0), most) if is_number(value) else default  # type: ignore[arg-type]
 
 
 def _sized(text: str, schema: Mapping[str, Any]) -> str:

@@ -46,7 +46,11 @@ def rows(task: Task, names: list[str]) -> list[list[str]]:
     source = Source.of(task)
     asked = number_before(ROWS, task.wanted)
     count = asked or max(2, min(5, len(source.items)))
-    labels = offers(task.instructions) if re.search(r"(?i)classif|categori[sz]|one of", task.wanted) else []
+    labels = (
+        offers(task.instructions)
+        if re.search(r"(?i)classif(?!ied)|categori[sz](?!ed)|one of", task.wanted)
+        else []
+    )
     table = []
     for row in range(min(count, 50)):
         cells = []

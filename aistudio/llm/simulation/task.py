@@ -60,6 +60,12 @@ class Task:
         """What was written last, by whoever worked on it before."""
         return self.parts[-1].body if self.parts else self.instructions.strip()
 
+    def part(self, name: str) -> str | None:
+        """The part of the message that a name speaks of by a word of its title, or null."""
+        spoken = set(re.findall(r"[^\W_]+", name.lower()))
+        found = [one.body for one in self.parts if spoken & set(re.findall(r"[^\W_]+", one.title.lower()))]
+        return found[0] if 0 < len(found) < len(self.parts) else None
+
     @cached_property
     def role(self) -> str:
         """Who the answer should come from ("support engineer"), or ''."""
