@@ -11,13 +11,16 @@ FIRST = "sales-inquiry-pipeline"
 
 
 class Sample(BaseModel):
-    """An input to try a template with, and the decision's branch it should take."""
+    """An input to try a template with, and the decision's branch it should take.
+
+    The branch is null where it depends on more than the input, or nothing is decided.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     label: str
     input: str
-    branch: str
+    branch: str | None
 
 
 class Template(BaseModel):

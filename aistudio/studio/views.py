@@ -159,11 +159,11 @@ class EventPage(TypedDict):
 
 
 class SampleView(TypedDict):
-    """An input to try a template with, and the decision's branch it should take."""
+    """An input to try a template with, and the decision's branch it should take; null where that is open."""
 
     label: str
     input: str
-    branch: str
+    branch: str | None
 
 
 class TemplateSummary(TypedDict):

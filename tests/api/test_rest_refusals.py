@@ -227,7 +227,8 @@ async def test_health_and_catalog(client: httpx2.AsyncClient) -> None:
     assert {"trigger", "ai_agent", "decision", "visualize"} <= kinds.keys()
     assert kinds["ai_agent"]["config_schema"]["properties"]["system_prompt"]
     templates = (await client.get("/api/templates")).json()["items"]
-    assert {"sales-inquiry-pipeline", "customer-support-triage"} == {item["slug"] for item in templates}
+    assert templates[0]["slug"] == "sales-inquiry-pipeline"
+    assert len({item["slug"] for item in templates}) == 7
     for template in templates:
         whole = (await client.get(f"/api/templates/{template['slug']}")).json()
         assert whole["graph"]["nodes"]

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
 
 from pydantic import JsonValue
 
 from aistudio.graph import references
 from aistudio.graph.definition import Node, Workflow
-from aistudio.graph.lineage import live_ancestors, live_predecessors
+from aistudio.graph.errors import ErrorCode, NodeError
+from aistudio.graph.lineage import absorbed_ports, live_ancestors, live_predecessors
 from aistudio.graph.scheduler import Scheduler, Step, plan
 from aistudio.llm.client import ModelClient
-from aistudio.nodes.context import ModelAnswer, ModelRequest, Upstream
+from aistudio.nodes.context import Answer, HttpAnswer, HttpRequest, ModelAnswer, ModelRequest, Upstream
 from aistudio.nodes.registry import kinds, specs
 
 
@@ -22,6 +25,8 @@ class Run:
     outputs: dict[str, JsonValue] = field(default_factory=dict)
     live_ports: dict[str, tuple[str, ...]] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
+    asked: dict[str, str] = field(default_factory=dict)
+    """What each node that waited wanted to know."""
     started_with: dict[str, set[str]] = field(default_factory=dict)
     """For each node, the nodes that had completed when it started."""
 
@@ -35,6 +40,7 @@ class MemoryContext:
     run: Run
     model: ModelClient
     run_input: dict[str, JsonValue] | None
+    answer: Answer | None = None
     attempt: int = 1
 
     @property
@@ -63,6 +69,10 @@ class MemoryContext:
     @property
     def can_search(self) -> bool:
         return False
+
+    async def send_http(self, request: HttpRequest) -> HttpAnswer:
+        """There is no network."""
+        raise NodeError(ErrorCode.HTTP_STATUS, f"There is no connection to {request.url}.", retryable=True)
 
     async def emit(self, text: str) -> None:
         """Nobody watches."""
@@ -102,8 +112,20 @@ class MemoryContext:
         ]
 
 
-async def interpret(workflow: Workflow, text: str | None, model: ModelClient) -> Run:
-    """Run the workflow to its end; a node that fails fails the test."""
+async def interpret(
+    workflow: Workflow,
+    text: str | None,
+    model: ModelClient,
+    *,
+    decision: Literal["approve", "reject"] = "approve",
+    given: Mapping[str, JsonValue] = MappingProxyType({}),
+) -> Run:
+    """Run the workflow to its end; a node that fails and may not fails the test.
+
+    Args:
+        decision: what a human answers to every node that waits.
+        given: outputs of nodes that are not run.
+    """
     nodes = {node.id: node for node in workflow.nodes}
     run = Run()
     run_input: dict[str, JsonValue] | None = None if text is None else {"input": text}
@@ -113,10 +135,20 @@ async def interpret(workflow: Workflow, text: str | None, model: ModelClient) ->
         node = nodes[node_id]
         kind = kinds()[node.kind]
         run.started_with[node_id] = set(run.outputs)
-        context = MemoryContext(workflow, node, run, model, run_input)
-        result = await kind.run(kind.spec.config.model_validate(node.config), context)
-        run.outputs[node_id] = result.output
-        run.live_ports[node_id] = kind.spec.live_ports(node.config, result.output)
+        answer = Answer(decision=decision, comment="As agreed on the phone.", by="ada")
+        context = MemoryContext(workflow, node, run, model, run_input, answer)
+        config = kind.spec.config.model_validate(node.config)
+        try:
+            if kind.ask is not None:
+                run.asked[node_id] = (await kind.ask(config, context)).message
+            output = given[node_id] if node_id in given else (await kind.run(config, context)).output
+            run.live_ports[node_id] = kind.spec.live_ports(node.config, output)
+        except NodeError as error:
+            if node.on_error == "fail":
+                raise
+            output = {"error": {"code": str(error.code), "message": error.message}}
+            run.live_ports[node_id] = absorbed_ports(node, kind.spec)
+        run.outputs[node_id] = output
         return node_id
 
     running: set[asyncio.Task[str]] = set()
