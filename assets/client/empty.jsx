@@ -9,18 +9,26 @@ export function EmptyCanvas({ templates }) {
     <div className="canvas-note">
       <strong>Nothing here yet</strong>
       <p className="muted">Every workflow begins with a trigger. Add one, or start from a template.</p>
-      <div className="canvas-ways">
-        {trigger ? (
-          <button type="button" className="button" onClick={() => addNode(trigger.kind, middle())}>
-            Add a {trigger.title.toLowerCase()}
-          </button>
-        ) : null}
+      {trigger ? (
+        <button type="button" className="button" onClick={() => addNode(trigger.kind, middle())}>
+          Add a {trigger.title.toLowerCase()}
+        </button>
+      ) : null}
+      <ul className="templates" aria-label="Templates">
         {templates.map((template) => (
-          <button key={template.slug} type="button" className="button" onClick={() => start(template.graph)}>
-            {template.name}
-          </button>
+          <li key={template.slug}>
+            <button
+              type="button"
+              className="template"
+              title={template.description}
+              onClick={() => start(template.graph)}
+            >
+              <strong>{template.name}</strong>
+              <span className="muted">{template.outcome}</span>
+            </button>
+          </li>
         ))}
-      </div>
+      </ul>
     </div>
   );
 }
