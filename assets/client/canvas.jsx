@@ -42,7 +42,8 @@ const MAP_SIZE = { width: 132, height: 84 };
 
 const Wire = memo(function Wire({ source, sourceHandleId, selected, ...place }) {
   const key = useDraft((state) => state.catalog[nodeById(state, source)?.kind]?.port_key);
-  const taken = useRun((state) => isTaken(state.nodes[source], sourceHandleId, key));
+  const policy = useDraft((state) => nodeById(state, source)?.on_error);
+  const taken = useRun((state) => isTaken(state.nodes[source], sourceHandleId, key, policy));
   const skipped = useRun((state) => state.nodes[source]?.status === "skipped");
   const [path] = getBezierPath(place);
   const name = `wire ${taken ? "is-taken" : ""} ${skipped ? "is-skipped" : ""} ${selected ? "is-selected" : ""}`;

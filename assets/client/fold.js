@@ -137,10 +137,10 @@ export const foldDelta = (run, delta) => {
 };
 
 /** Whether a wire has carried something on: by its source's events, not by both ends having run.
- * `key` is where the output of a kind that chooses names the port it chose. */
-export const isTaken = (node, sourcePort, key) => {
+ * `key` is where the output of a kind that chooses names the port it chose, `policy` the source's `on_error`. */
+export const isTaken = (node, sourcePort, key, policy) => {
   if (!node) return false;
-  if (node.status === "failed") return sourcePort === "error" || node.absorbed === true;
+  if (node.status === "failed") return node.absorbed === true && (policy === "route") === (sourcePort === "error");
   if (node.status !== "completed" || sourcePort === "error") return false;
   return !key || (node.output?.[key] ?? node.details?.[key]) === sourcePort;
 };

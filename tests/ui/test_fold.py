@@ -94,8 +94,21 @@ def test_a_wire_is_taken_when_its_port_is_the_one_that_was_chosen() -> None:
         # What a node that chooses nothing has put out means nothing.
         (node(output={"branch": "left", "decision": "no"}), "out", None, True),
         ({"status": "waiting"}, "approved", "decision", False),
-        ({"status": "failed", "absorbed": False}, "error", None, True),
         (None, "out", None, False),
     ]
     said = call("fold.js", "m.isTaken(...it)", [case[:3] for case in cases])
+    assert said == [case[3] for case in cases]
+
+
+def test_a_failure_takes_the_wires_that_its_policy_goes_on_by() -> None:
+    absorbed, final = ({"status": "failed", "absorbed": one} for one in (True, False))
+    cases: list[tuple[Any, str, str, bool]] = [
+        (absorbed, "out", "continue", True),
+        (absorbed, "error", "continue", False),
+        (absorbed, "out", "route", False),
+        (absorbed, "error", "route", True),
+        (final, "out", "fail", False),
+        (final, "error", "fail", False),
+    ]
+    said = call("fold.js", "m.isTaken(it[0], it[1], null, it[2])", [case[:3] for case in cases])
     assert said == [case[3] for case in cases]
