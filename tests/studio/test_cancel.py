@@ -47,7 +47,7 @@ def agent(prompt: str, name: str = "a") -> dict[str, Any]:
 
 async def start(studio: Studio, raw: dict[str, Any]) -> str:
     workflow = await studio.workflows.create(LOCAL, raw)
-    return await studio.executions.start(LOCAL, workflow["id"])
+    return await studio.starts.execute(LOCAL, workflow["id"])
 
 
 async def told_until(studio: Studio, execution_id: str, wanted: EventType | None) -> list[Event]:
