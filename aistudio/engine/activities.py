@@ -9,9 +9,10 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from aistudio.engine.attempt import EXPECTED, NodeRun, skip_events, stopped
+from aistudio.engine.attempt import NodeRun
 from aistudio.engine.messages import Ending, FinishTask, NodeOutcome, NodeTask, RunError, SkipTask
 from aistudio.engine.patience import patiently
+from aistudio.engine.record import EXPECTED, skip_events, stopped
 from aistudio.engine.snapshots import RunNotFound, Snapshots
 from aistudio.engine.tools import Tools
 from aistudio.graph.events import EventType, ExecutionStatus

@@ -5,20 +5,20 @@ import os
 import signal
 from collections.abc import Sequence
 
-from aistudio.engine.attempt import NodeRun
 from aistudio.engine.messages import NodeOutcome
+from aistudio.engine.record import NodeRecord
 from aistudio.engine.worker import work
 from aistudio.graph.events import Event
 from aistudio.settings import Settings
 
-report = NodeRun._after
+report = NodeRecord._after
 
 
-async def die_first(self: NodeRun, written: Sequence[Event]) -> NodeOutcome:
+async def die_first(self: NodeRecord, written: Sequence[Event]) -> NodeOutcome:
     if self._node.id == "a":
         os.kill(os.getpid(), signal.SIGKILL)
     return await report(self, written)
 
 
-NodeRun._after = die_first  # type: ignore[method-assign]
+NodeRecord._after = die_first  # type: ignore[method-assign]
 asyncio.run(work(Settings(_env_file=None)))

@@ -10,9 +10,9 @@ from temporalio.client import Client
 from aistudio.embedded.postgres import Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import client as engine_client
-from aistudio.engine.attempt import NodeRun
 from aistudio.engine.client import EngineUnavailable, connect
 from aistudio.engine.messages import NodeOutcome
+from aistudio.engine.record import NodeRecord
 from aistudio.graph.events import Event, EventType
 from aistudio.settings import Settings
 from aistudio.store import migrations
@@ -52,13 +52,13 @@ async def test_a_wait_outlives_worker_and_temporal_and_time_that_passed_meanwhil
 async def test_a_worker_that_dies_as_soon_as_it_has_asked_asks_no_second_time(
     temporal_address: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = NodeRun._wait
+    real = NodeRecord.wait
 
-    def die(self: NodeRun, asked: Event) -> NodeOutcome:
-        monkeypatch.setattr(NodeRun, "_wait", real)
+    def die(self: NodeRecord, asked: Event) -> NodeOutcome:
+        monkeypatch.setattr(NodeRecord, "wait", real)
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(NodeRun, "_wait", die)
+    monkeypatch.setattr(NodeRecord, "wait", die)
     async with working(await Client.connect(temporal_address), database) as studio:
         execution_id = await studio.start(asking())
         await studio.until(execution_id, EventType.NODE_WAITING, "ask")

@@ -21,8 +21,8 @@ from temporalio.worker import Worker
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
-from aistudio.engine.attempt import NodeRun
 from aistudio.engine.client import EngineUnavailable, RunState
+from aistudio.engine.record import NodeRecord
 from aistudio.engine.tools import Tools
 from aistudio.engine.workflow import HEARTBEAT_TIMEOUT
 from aistudio.graph.errors import ErrorCode, NodeError
@@ -161,16 +161,16 @@ async def test_a_worker_thought_lost_that_was_faster_costs_no_second_call(
     temporal_address: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The node settles after the next attempt has looked and before it begins."""
-    real = NodeRun._begin
+    real = NodeRecord.begin
 
-    async def outrun(self: NodeRun, attempt: int) -> bool:
+    async def outrun(self: NodeRecord, attempt: int) -> bool:
         if self._node.id == "a":
             await events.complete_node(
                 database, self._execution_id, "a", attempt=1, output={"text": "faster"}, duration_ms=1
             )
         return await real(self, attempt)
 
-    monkeypatch.setattr(NodeRun, "_begin", outrun)
+    monkeypatch.setattr(NodeRecord, "begin", outrun)
     async with working(await Client.connect(temporal_address), database) as studio:
         execution_id = await studio.write(graph("t>a", "a>b"))
         lost = events.NewEvent(type=EventType.NODE_STARTED, node_id="a", attempt=1)
