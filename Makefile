@@ -32,8 +32,9 @@ check: $(INSTALLED) ## lint, format, types, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+# Most of their time the tests wait, so two processes take half of it; a file, with its servers, stays in one.
 test: $(INSTALLED) ## tests, with real servers and a real browser
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(KILLING) $(DEPLOYING)) $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(addprefix --ignore=,$(KILLING) $(DEPLOYING)) $(ARGS)
 
 chaos: $(INSTALLED) ## crash tests: everything is killed, together and one by one, in the middle of runs
 	@$(BIN)/python -m pytest $(KILLING) $(ARGS)
