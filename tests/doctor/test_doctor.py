@@ -1,6 +1,9 @@
 """`aistudio doctor` in environments that are well, and in ones that are broken in one way or several."""
 
 import socket
+import subprocess
+import sysconfig
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,9 +64,24 @@ def endpoint() -> Iterator[ModelServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def namespace(temporal_address: str) -> str:
+    """A namespace in which no other test's worker has ever asked for work."""
+    temporal = Path(sysconfig.get_path("scripts")) / "temporal"
+    at = ["--namespace", "examined", "--address", temporal_address]
+    subprocess.run([temporal, "operator", "namespace", "create", *at], check=True, capture_output=True)
+    # The server knows it everywhere only after its next look into its database.
+    deadline = time.monotonic() + 30
+    while subprocess.run([temporal, "workflow", "list", *at], check=False, capture_output=True).returncode:
+        assert time.monotonic() < deadline, "the namespace does not come up"
+        time.sleep(0.2)
+    return "examined"
+
+
 def test_a_deployed_environment_is_well_once_a_worker_asks_for_work(
     databases: str,
     temporal_address: str,
+    namespace: str,
     redis_url: str,
     endpoint: ModelServer,
     tmp_path: Path,
@@ -72,6 +90,7 @@ def test_a_deployed_environment_is_well_once_a_worker_asks_for_work(
         **DEPLOYED,
         "DATABASE_URL": databases.replace("NAME", "whole"),
         "TEMPORAL_ADDRESS": temporal_address,
+        "TEMPORAL_NAMESPACE": namespace,
         "OPENAI_API_KEY": KEY,
         "OPENAI_BASE_URL": endpoint.base_url,
         "REDIS_URL": redis_url,

@@ -108,15 +108,8 @@ async def test_queued_nodes_get_no_event(real_studio: Studio) -> None:
     assert told(found)[-1] == "execution_cancelled"
 
 
-@pytest.fixture(params=["studio", "real_studio"])
-def either(request: pytest.FixtureRequest) -> Studio:
-    """A server that only answers heartbeats with a cancel, and one that pushes it to the worker."""
-    found: Studio = request.getfixturevalue(request.param)
-    return found
-
-
-async def test_a_cancel_is_through_within_a_second(either: Studio) -> None:
-    studio = either
+async def test_a_cancel_is_through_within_a_second(real_studio: Studio) -> None:
+    studio = real_studio
     aborted = asyncio.Event()
 
     async def notice(context: NodeContext) -> dict[str, str]:

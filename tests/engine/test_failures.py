@@ -10,7 +10,8 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from aistudio.engine import attempt as attempts
+from aistudio.engine import record
+from aistudio.engine.attempt import LOST_LIMIT
 from aistudio.engine.client import RunState
 from aistudio.engine.messages import FinishTask, NodeTask
 from aistudio.engine.reconciler import LEFT_OVER, reconcile
@@ -34,7 +35,7 @@ async def sleep_for_ever(context: object) -> dict[str, str]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause between attempts: the time-skipping server does not skip those."""
-    monkeypatch.setattr(attempts, "pause", lambda *_: 0.01)
+    monkeypatch.setattr(record, "pause", lambda *_: 0.01)
 
 
 RETRYABLE = NodeError(ErrorCode.MODEL_UNAVAILABLE, "The model is away.", retryable=True)
@@ -78,7 +79,7 @@ def times(found: list[Event], node_id: str, wanted: EventType) -> list[int]:
 async def test_pauses_double_up_to_thirty_seconds_or_follow_retry_after(
     failed: int, retry_after: float | None, seconds: float
 ) -> None:
-    assert attempts.pause(failed, retry_after) == seconds
+    assert record.pause(failed, retry_after) == seconds
 
 
 async def test_the_next_attempt_comes_when_it_was_announced(real_studio: Studio) -> None:
@@ -177,7 +178,7 @@ async def test_a_kind_that_the_worker_does_not_know_fails_the_run(studio: Studio
 async def test_a_long_message_is_cut(studio: Studio) -> None:
     studio.acts["a"] = [NodeError(ErrorCode.MODEL_REJECTED, "x" * 10_000)]
     found = await studio.run(graph("t>a"))
-    assert len(found[-1].payload["error"]["message"]) == attempts.MESSAGE_LENGTH
+    assert len(found[-1].payload["error"]["message"]) == record.MESSAGE_LENGTH
 
 
 async def test_a_stored_result_is_taken_and_the_node_not_called(studio: Studio) -> None:
@@ -235,7 +236,7 @@ async def test_a_node_that_loses_its_worker_again_and_again_is_given_up(studio: 
     execution_id = await studio.write(graph("t>a"))
     lost = [
         events.NewEvent(type=EventType.NODE_STARTED, node_id="a", attempt=attempt)
-        for attempt in range(1, attempts.LOST_LIMIT + 1)
+        for attempt in range(1, LOST_LIMIT + 1)
     ]
     await events.append(studio.database, execution_id, lost)
     await studio.submit(execution_id)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from aistudio.engine import attempt as attempts
+from aistudio.engine import record
 from aistudio.graph.events import Event, EventType
 from aistudio.settings import Settings
 from aistudio.store import events
@@ -45,7 +45,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
         asked.append(retry_after)
         return 0.01
 
-    monkeypatch.setattr(attempts, "pause", pause)
+    monkeypatch.setattr(record, "pause", pause)
     return asked
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from aistudio.engine import attempt as attempts
+from aistudio.engine import record
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import Event, EventType
 from aistudio.nodes.context import NodeContext
@@ -65,7 +65,7 @@ async def test_a_run_comes_to_what_its_graph_says(
 ) -> None:
     real_module_studio.acts.forget()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attempts, "pause", lambda *_: 0.01)
+        patch.setattr(record, "pause", lambda *_: 0.01)
         await asyncio.gather(*(compare(real_module_studio, case) for case in several))
 
 

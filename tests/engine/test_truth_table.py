@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from aistudio.engine import attempt as attempts
+from aistudio.engine import record
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.events import TERMINAL_EVENTS, Event, EventType
 from aistudio.nodes.context import NodeContext
@@ -67,7 +67,7 @@ async def studio(
 
 @pytest.fixture(autouse=True)
 def _hardly_any_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "pause", lambda failed, retry_after: retry_after or 0.01)
+    monkeypatch.setattr(record, "pause", lambda failed, retry_after: retry_after or 0.01)
 
 
 def test_every_code_is_told() -> None:
