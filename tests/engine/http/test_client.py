@@ -367,6 +367,8 @@ async def test_gzip_is_unpacked(server: WebServer, client: HttpClient) -> None:
         (b"x", "br"),
         (gzip.compress(gzip.compress(b"x")), "gzip, gzip"),
     ],
+    # What is packed holds the time of day.
+    ids=["not packed", "cut off", "and more", "deflate", "br", "twice"],
 )
 async def test_what_cannot_be_unpacked_is_said(
     server: WebServer, client: HttpClient, body: bytes, encoding: str
