@@ -67,6 +67,7 @@ class RunContext:
         answer: Answer | None = None,
     ) -> None:
         self.repeatable = True
+        self._room = references.Room()
         self._node = node
         self._attempt = attempt
         self._snapshot = snapshot
@@ -98,7 +99,7 @@ class RunContext:
         return self._snapshot.run_input
 
     def resolve(self, template: str) -> str:
-        return references.resolve(template, self.scope)
+        return references.resolve(template, self.scope, self._room)
 
     def ancestors(self) -> Sequence[Upstream]:
         return self._upstream("ancestors")

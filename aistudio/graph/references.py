@@ -13,6 +13,9 @@ NAMESPACES = ("nodes", "trigger", "variables", "global")
 
 # The second alternative is what must be a reference and is none. It ends where another `{{` opens:
 # a `{{` left open is plain text and may not swallow the reference after it.
+# No output may be longer, and no prompt should be.
+MOST_CHARACTERS = 8 * 1024 * 1024
+
 _REFERENCE = re.compile(
     r"""
     \{\{\s*+
@@ -74,23 +77,50 @@ def find_malformed(text: str) -> list[str]:
     return [match[0] for match in _REFERENCE.finditer(text) if match["namespace"] is None]
 
 
-def resolve(text: str, scope: Mapping[str, JsonValue]) -> str:
+class Room:
+    """How much may still be filled in, in characters: a short text can name a long value a thousand times."""
+
+    def __init__(self, characters: int = MOST_CHARACTERS) -> None:
+        self._left = characters
+
+    def take(self, text: str) -> str:
+        """The text; raises NodeError `output_too_large` when it does not fit any more."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise NodeError(
+                ErrorCode.OUTPUT_TOO_LARGE,
+                f"What the references of this node put in is longer than {MOST_CHARACTERS:,} characters. "
+                "Let it refer to less.",
+            )
+        return text
+
+
+def resolve(text: str, scope: Mapping[str, JsonValue], room: Room | None = None) -> str:
     """The text with each reference replaced by its value; what was put in is not scanned again.
 
+    `room` is what several texts share.
+
     Raises:
-        NodeError: `unresolved_reference`, when a value is missing and no modifier stands in for it.
+        NodeError: `unresolved_reference`, when a value is missing and no modifier stands in for it;
+            `output_too_large`, when there is no room.
     """
-    return _REFERENCE.sub(lambda match: as_text(_value(match, scope)), text)
+    room = room or Room()
+    return _REFERENCE.sub(lambda match: room.take(as_text(_value(match, scope))), text)
 
 
-def resolve_value(text: str, scope: Mapping[str, JsonValue]) -> JsonValue:
+def resolve_value(text: str, scope: Mapping[str, JsonValue], room: Room | None = None) -> JsonValue:
     """Like `resolve`, but a text that is exactly one reference gives the value itself.
 
     Raises:
         NodeError: as `resolve`.
     """
+    room = room or Room()
     match = _REFERENCE.fullmatch(text)
-    return resolve(text, scope) if match is None else _value(match, scope)
+    if match is None:
+        return resolve(text, scope, room)
+    value = _value(match, scope)
+    room.take(as_text(value))
+    return value
 
 
 def as_text(value: JsonValue) -> str:

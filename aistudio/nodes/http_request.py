@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from aistudio.graph.errors import ErrorCode, NodeError
 from aistudio.graph.kinds import KindSpec
-from aistudio.graph.references import as_text, resolve_value, shortened
+from aistudio.graph.references import Room, as_text, resolve_value, shortened
 from aistudio.nodes import json_text
 from aistudio.nodes.context import HttpAnswer, HttpRequest, Method, NodeContext, NodeKind, NodeResult
 
@@ -128,7 +128,7 @@ async def run(config: HttpRequestConfig, context: NodeContext) -> NodeResult:
     Bodies have up to 8 MiB, else `output_too_large`. Only http and https to the public internet, else
     `blocked_address`: whoever runs the studio can open other hosts with `HTTP_NODE_ALLOW_HOSTS`.
     """
-    body = _filled(config.body, context.scope)
+    body = _filled(config.body, context.scope, Room())
     headers = {name: _header(name, context.resolve(value)) for name, value in config.headers.items()}
     if body is not None and "content-type" not in map(str.lower, headers):
         headers["Content-Type"] = _content_type(body)
@@ -148,14 +148,14 @@ async def run(config: HttpRequestConfig, context: NodeContext) -> NodeResult:
     return NodeResult(output={"status": answer.status, "headers": dict(answer.headers), "body": read})
 
 
-def _filled(value: JsonValue, scope: Mapping[str, JsonValue]) -> JsonValue:
+def _filled(value: JsonValue, scope: Mapping[str, JsonValue], room: Room) -> JsonValue:
     """The value with the references in all of its texts replaced."""
     if isinstance(value, str):
-        return resolve_value(value, scope)
+        return resolve_value(value, scope, room)
     if isinstance(value, dict):
-        return {key: _filled(item, scope) for key, item in value.items()}
+        return {key: _filled(item, scope, room) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, scope) for item in value]
+        return [_filled(item, scope, room) for item in value]
     return value
 
 

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from aistudio.graph.kinds import KindSpec
-from aistudio.graph.references import resolve_value
+from aistudio.graph.references import Room, resolve_value
 from aistudio.nodes.context import NodeContext, NodeKind, NodeResult
 
 
@@ -46,8 +46,9 @@ async def run(config: TransformConfig, context: NodeContext) -> NodeResult:
     """
     if config.fields is None:
         return NodeResult(output={"text": context.resolve(config.template or "")})
+    room = Room()
     return NodeResult(
-        output={name: resolve_value(text, context.scope) for name, text in config.fields.items()}
+        output={name: resolve_value(text, context.scope, room) for name, text in config.fields.items()}
     )
 
 

@@ -101,6 +101,7 @@ class Executions:
 
     async def cancel(self, actor: Actor, execution_id: str) -> None:
         """Ask a run to stop. It also stops when Temporal cannot be told now: the reconciler sees to it."""
+        execution_id = _canonical(execution_id)
         with answering():
             outcome = await executions.request_cancel(self._database, actor.owner_id, execution_id)
         if outcome is None:
@@ -131,6 +132,7 @@ class Executions:
             raise invalid_request("decision", "A decision is `approve` or `reject`.")
         if len(comment) > LONGEST_COMMENT:
             raise invalid_request("comment", f"A comment has up to {LONGEST_COMMENT:,} characters.")
+        execution_id = _canonical(execution_id)
         with answering():
             place = await self._place_of_waiting(actor, execution_id, node_id)
             given = Decision(node=place, decision=decision, comment=comment, by=actor.owner_id)
@@ -159,6 +161,14 @@ class Executions:
                 raise _not_waiting(f"It was {made['decision']} by {made['by']}.")
             raise _not_waiting(f"It is {node['status']}.")
         return list(run.view["nodes"]).index(node_id)
+
+
+def _canonical(execution_id: str) -> str:
+    """The id as it is stored, and as Temporal knows it: there are other ways to write the same one."""
+    known = parse_id(execution_id)
+    if known is None:
+        raise not_found("execution")
+    return known
 
 
 def _not_waiting(why: str) -> StudioError:

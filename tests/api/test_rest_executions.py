@@ -9,6 +9,8 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from aistudio.engine.client import RunState
+from aistudio.studio.studio import Studio
 from tests.api.conftest import in_process
 from tests.studio.serving import NOWHERE_TEMPORAL, broken, edge, node, runnable, studio_on, worker_on
 
@@ -393,3 +395,39 @@ async def test_a_decision_while_temporal_is_away(
     assert code_of(answer) == (503, "unavailable")
     assert "Temporal" in answer.json()["message"]
     assert (await client.post(path, json={"decision": "approve"})).status_code == 200
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_id_in_capitals_is_the_same_run_to_temporal_as_well(
+    client: httpx2.AsyncClient, studio: Studio
+) -> None:
+    graph = {
+        "nodes": [node("t", "trigger"), node("ask", "approval"), node("other", "approval")],
+        "edges": [edge("t", "ask"), edge("t", "other")],
+    }
+    execution = await execute(client, await keep(client, graph))
+    capitals = f"/api/executions/{execution.rpartition('/')[2].upper()}"
+
+    async def nodes() -> set[str]:
+        return {one["status"] for one in (await client.get(execution)).json()["nodes"].values()}
+
+    async with asyncio.timeout(30):
+        while await nodes() != {"completed", "waiting"}:  # noqa: ASYNC110 - nobody tells over REST
+            await asyncio.sleep(0.05)
+    decided = await client.post(f"{capitals}/nodes/ask/decision", json={"decision": "approve"})
+    assert decided.status_code == 200, decided.text
+    assert (await client.delete(capitals)).status_code == 202
+    run = await finished(client, execution)
+    assert run["status"] == "cancelled"
+    assert run["nodes"]["ask"]["status"] == "completed"
+    async with asyncio.timeout(30):
+        while await studio.executions._engine.describe(run["id"]) is RunState.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+async def test_a_long_value_named_often_is_refused_in_time(client: httpx2.AsyncClient, worker: None) -> None:
+    often = node("often", "transform", template="{{trigger.input}}" * 8_000)
+    graph = {"nodes": [node("t", "trigger"), often], "edges": [edge("t", "often")]}
+    run = await finished(client, await execute(client, await keep(client, graph), input="x" * 262_000))
+    assert run["error"]["code"] == "output_too_large"
+    assert run["nodes"]["often"]["attempt"] == 1

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aistudio.graph.errors import ErrorCode, NodeError
-from aistudio.graph.references import Reference, as_text, find, find_malformed, resolve, resolve_value
+from aistudio.graph.references import (
+    Reference,
+    Room,
+    as_text,
+    find,
+    find_malformed,
+    resolve,
+    resolve_value,
+)
 
 SCOPE: dict[str, Any] = {
     "nodes": {
@@ -345,3 +353,22 @@ def test_anything_but_text_goes_in_as_compact_json(value: Any) -> None:
     else:
         assert json.loads(text) == value
         assert text == json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def test_a_short_text_cannot_become_endless() -> None:
+    scope = {"trigger": {"input": "x" * 250_000, "many": ["y" * 250_000]}}
+    assert len(resolve("{{trigger.input}}" * 33, scope)) == 33 * 250_000
+    for text in ("{{trigger.input}}" * 60_000, "{{trigger.many}}" * 34):
+        with pytest.raises(NodeError) as caught:
+            resolve(text, scope)
+        assert caught.value.code is ErrorCode.OUTPUT_TOO_LARGE
+        assert not caught.value.retryable
+
+
+def test_several_texts_share_their_room() -> None:
+    scope = {"trigger": {"input": ["x" * 96]}}
+    room = Room(250)
+    assert resolve_value("{{trigger.input}}", scope, room) == ["x" * 96]
+    assert len(resolve("{{trigger.input}}", scope, room)) == 100
+    with pytest.raises(NodeError):
+        resolve_value("{{trigger.input}}", scope, room)

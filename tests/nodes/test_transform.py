@@ -46,6 +46,14 @@ async def test_a_missing_value_fails_the_node() -> None:
     assert caught.value.code is ErrorCode.UNRESOLVED_REFERENCE
 
 
+async def test_many_fields_cannot_hold_one_long_value_again_and_again() -> None:
+    fields = {f"f{number}": "{{trigger.long}}" for number in range(1_000)}
+    scope = {"trigger": {"long": "x" * 500_000}}
+    with pytest.raises(NodeError) as caught:
+        await KIND.run(TransformConfig(fields=fields), FakeContext(scope=scope))
+    assert caught.value.code is ErrorCode.OUTPUT_TOO_LARGE
+
+
 @pytest.mark.parametrize("good", [{"template": "x"}, {"fields": {}}, {"template": "x", "fields": None}])
 def test_good_configurations(good: dict[str, Any]) -> None:
     TransformConfig.model_validate(good)
