@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share: real servers once per session, a database of its own per test."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -42,8 +43,12 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a Temporal development server of this session's own."""
+    from aistudio.engine.client import connect
+
     server = Temporal(tmp_path_factory.mktemp("temporal"))
     server.start()
+    # Which waits until it is healthy: listening is less.
+    asyncio.run(connect(Settings(_env_file=None, temporal_address=server.address)))
     yield server.address
     server.stop()
 

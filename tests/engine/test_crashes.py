@@ -21,7 +21,7 @@ from temporalio.worker import Worker
 from aistudio.embedded.postgres import DATABASE, Postgres
 from aistudio.embedded.temporal import Temporal
 from aistudio.engine import reconciler, worker
-from aistudio.engine.client import EngineUnavailable, RunState
+from aistudio.engine.client import EngineUnavailable, RunState, connect
 from aistudio.engine.record import NodeRecord
 from aistudio.engine.tools import Tools
 from aistudio.engine.workflow import HEARTBEAT_TIMEOUT
@@ -271,7 +271,9 @@ async def test_a_run_goes_on_after_temporal_was_away(tmp_path: Path, database: D
         return {}
 
     try:
-        async with working(await Client.connect(temporal.address), database) as studio:
+        # Which waits until it is healthy: listening is less.
+        client = await connect(Settings(_env_file=None, temporal_address=temporal.address))
+        async with working(client, database) as studio:
             studio.acts["a"] = [work, {}]
             execution_id = await studio.start(graph("t>a", "a>b"))
             await away.wait()

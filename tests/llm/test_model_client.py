@@ -116,7 +116,7 @@ class TestAnswers:
 
         with pytest.raises(LookupError):
             await client.complete(system="[[endless]]", user="", on_text=on_text)
-        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 1.0)
+        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 5.0)
 
     async def test_many_calls_at_once_stay_apart(self, client: ModelClient) -> None:
         answers = await asyncio.gather(*(ask(client, "[[echo]]", user=f"Message {n}") for n in range(40)))
@@ -354,7 +354,7 @@ class TestCancelling:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 1.0)
+        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 5.0)
 
     async def test_cancelling_before_the_first_byte(self, client: ModelClient, server: ModelServer) -> None:
         task = asyncio.create_task(ask(client, "[[delay:60]]"))
@@ -362,7 +362,7 @@ class TestCancelling:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 1.0)
+        assert await asyncio.to_thread(server.wait_for, lambda calls: calls[0].disconnected, 5.0)
 
     async def test_client_goes_on_after_a_cancelled_call(
         self, client: ModelClient, server: ModelServer
