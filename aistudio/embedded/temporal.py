@@ -14,8 +14,7 @@ HOST = "127.0.0.1"
 
 # The defaults are made for clusters. Measured on two cores: the first halves the time of a chain of nodes,
 # the two after it let a running activity see a cancel at once, fairness keeps the runs of one client from
-# starving another's, the caches keep memory flat over thousands
-# of runs.
+# starving another's, the caches keep memory flat over thousands of runs.
 DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": "2000",
     "system.enableCancelActivityWorkerCommand": "true",
